@@ -1,0 +1,3 @@
+//! The vendor's API: what it says (`v2`), and the one place that talks to it (`client`).
+
+pub mod v2;

@@ -1,0 +1,1 @@
+//! A line's category and description to the labels that are counted.
