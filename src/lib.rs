@@ -1,7 +1,14 @@
 //! metaaccess-exporter: a Prometheus exporter for the OPSWAT MetaAccess event logs.
 
 pub mod api;
+pub mod budget;
 pub mod classify;
 pub mod clock;
 pub mod event;
+pub mod ledger;
 pub mod moment;
+pub mod order;
+pub mod plan;
+pub mod sighting;
+pub mod stitch;
+pub mod window;

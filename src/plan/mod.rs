@@ -1,0 +1,368 @@
+//! One read of one log as a state machine: [`Step::Ask`] or [`Step::Done`].
+//!
+//! A read goes from the newest line towards the older until it covers every minute that is not yet
+//! closed. Where page 1 holds the oldest lines, it goes the other way: it starts in closed minutes
+//! near the end of the log and reads up to the end. Either way it gives one stretch that covers what
+//! is open, and the ledger counts what is new in it, answer by answer.
+
+mod log_state;
+mod seek;
+#[cfg(test)]
+mod tests;
+
+pub use log_state::{LogState, OrderSetting, Reach};
+
+use crate::event::Minute;
+use crate::ledger::Gains;
+use crate::order::Order;
+use crate::sighting::Sighting;
+use crate::stitch::{Join, LEAST_OVERLAP, Response, Stretch};
+use crate::window::{PAGE, Query};
+use seek::Seek;
+
+/// How often a read may start over because pages moved too much, before it fails.
+const RESTARTS: u8 = 3;
+
+/// What to do next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    Ask(Query),
+    Done(Outcome),
+}
+
+/// How a read ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Every open minute was covered.
+    Read {
+        /// Lines known to have arrived since, and not read.
+        behind: u64,
+        /// Whether some minute could not be told apart and will be read again.
+        ambiguous: bool,
+        /// Minutes that are given up, since too many reads could not tell them apart.
+        given_up: u64,
+    },
+    /// The log is empty.
+    Empty,
+    Failed(Trouble),
+}
+
+/// Why a read failed although the API answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// A page that must exist was said to be past the end.
+    PageMissing,
+    /// Page 1 held nothing, though the log held lines before.
+    EmptyLog,
+    /// Pages moved so much that they could not be joined.
+    Drift,
+    /// The lines run against the configured order.
+    OrderContradicted,
+}
+
+/// What the API said to the last [`Step::Ask`].
+#[derive(Clone, Debug)]
+pub enum Answer {
+    /// A page, its lines in the order of the answer.
+    Lines(Vec<Sighting>),
+    /// The page is past the last one.
+    PastTheEnd,
+}
+
+/// One read of one log.
+#[derive(Debug)]
+pub struct Plan {
+    phase: Phase,
+    asked: Query,
+    reach: Reach,
+    answers: Vec<Response>,
+    restarts: u8,
+    confirming: bool,
+}
+
+#[derive(Debug)]
+enum Phase {
+    /// Page 1 was asked for.
+    First,
+    /// Oldest first: looking for where to start.
+    Seek(Seek),
+    /// Reading on from what is held.
+    Read(Stretch),
+    /// Everything open is covered; reading on for late lines, if at all.
+    Covered(Stretch, Outcome),
+    Ended(Outcome),
+}
+
+impl Plan {
+    /// A read that continues from what is known of the log.
+    pub fn new(state: &LogState, reach: Reach) -> Self {
+        let mut plan = Self {
+            phase: Phase::First,
+            asked: Query::FIRST,
+            reach,
+            answers: Vec::new(),
+            restarts: 0,
+            confirming: false,
+        };
+        plan.start(state);
+        plan
+    }
+
+    /// What to do next. With `spare` requests a read that covers everything open goes on towards
+    /// late lines.
+    pub fn step(&self, spare: bool) -> Step {
+        match &self.phase {
+            Phase::First | Phase::Seek(_) | Phase::Read(_) => Step::Ask(self.asked),
+            Phase::Covered(stretch, _) if spare && self.may_hold_late_lines(stretch) => {
+                Step::Ask(self.asked)
+            }
+            Phase::Covered(_, outcome) | Phase::Ended(outcome) => Step::Done(*outcome),
+        }
+    }
+
+    /// How many lines this read holds so far.
+    pub fn lines_read(&self) -> u64 {
+        match &self.phase {
+            Phase::Read(stretch) => u64::try_from(stretch.ids().len()).unwrap_or(u64::MAX),
+            _ => 0,
+        }
+    }
+
+    /// Takes the answer to the last [`Step::Ask`] and counts what is new in it.
+    pub fn answer(&mut self, answer: Answer, state: &mut LogState) -> Vec<Gains> {
+        let (sightings, if_empty) = match answer {
+            Answer::Lines(sightings) => (sightings, Trouble::EmptyLog),
+            Answer::PastTheEnd => (Vec::new(), Trouble::PageMissing),
+        };
+        let response = Response {
+            start: self.asked.start(),
+            asked: self.asked.limit,
+            sightings,
+        };
+        if response.start == 0 && response.sightings.is_empty() {
+            self.phase = Phase::Ended(state.empty_answer(if_empty));
+            return Vec::new();
+        }
+        if self.contradicts_order(&response, state) {
+            return Vec::new();
+        }
+        match std::mem::replace(&mut self.phase, Phase::First) {
+            Phase::First => self.first(response, state),
+            Phase::Seek(seek) => self.seek(seek, response, state),
+            Phase::Read(stretch) => self.read_on(stretch, response, state),
+            Phase::Covered(stretch, outcome) => self.read_late(stretch, outcome, &response, state),
+            ended @ Phase::Ended(_) => {
+                self.phase = ended;
+                Vec::new()
+            }
+        }
+    }
+
+    fn start(&mut self, state: &LogState) {
+        self.answers.clear();
+        (self.phase, self.asked) = match (state.order, state.closed_place) {
+            (Some(Order::OldestFirst), Some(place)) => {
+                let seek = Seek::back_from(place);
+                let asked = seek.query();
+                (Phase::Seek(seek), asked)
+            }
+            _ => (Phase::First, Query::FIRST),
+        };
+    }
+
+    fn start_over(&mut self, state: &LogState, trouble: Trouble) {
+        if self.restarts >= RESTARTS {
+            self.phase = Phase::Ended(Outcome::Failed(trouble));
+            return;
+        }
+        self.restarts += 1;
+        self.start(state);
+    }
+
+    fn contradicts_order(&mut self, response: &Response, state: &mut LogState) -> bool {
+        let minutes = || minutes_of(&response.sightings);
+        let Some(order) = state.order else {
+            state.order = Order::of(minutes());
+            if state.order == Some(Order::OldestFirst) && !matches!(self.phase, Phase::First) {
+                self.start_over(state, Trouble::Drift);
+                return true;
+            }
+            return false;
+        };
+        if !order.is_contradicted_by(minutes()) {
+            return false;
+        }
+        if state.order_is_configured {
+            self.phase = Phase::Ended(Outcome::Failed(Trouble::OrderContradicted));
+        } else {
+            state.forget_order();
+            self.start_over(state, Trouble::Drift);
+        }
+        true
+    }
+
+    fn first(&mut self, page: Response, state: &mut LogState) -> Vec<Gains> {
+        if state.order == Some(Order::OldestFirst) && !page.is_short() {
+            let seek = Seek::for_the_end(&page.sightings);
+            self.asked = seek.query();
+            self.phase = Phase::Seek(seek);
+            return Vec::new();
+        }
+        self.begin_reading(page, state)
+    }
+
+    fn seek(&mut self, mut seek: Seek, page: Response, state: &mut LogState) -> Vec<Gains> {
+        let found = seek.answer(&page, state, self.reach);
+        match found {
+            seek::Found::NotYet => {
+                self.asked = seek.query();
+                self.phase = Phase::Seek(seek);
+                Vec::new()
+            }
+            seek::Found::Start => self.begin_reading(page, state),
+        }
+    }
+
+    fn begin_reading(&mut self, first: Response, state: &mut LogState) -> Vec<Gains> {
+        state.begin(minutes_of(&first.sightings), self.reach);
+        let stretch = Stretch::new(&first);
+        let gains = state.count(&stretch);
+        let mut withheld = gains.iter().filter_map(|gains| gains.withheld);
+        if withheld.any(|minute| stretch.begins_within(minute)) {
+            // Only the lines before the first one here tell what is new in its minute.
+            let seek = Seek::back_from(first.start.saturating_sub(PAGE));
+            self.asked = seek.query();
+            self.phase = Phase::Seek(seek);
+            return gains;
+        }
+        self.go_on(stretch, first, state, gains)
+    }
+
+    fn read_on(
+        &mut self,
+        mut stretch: Stretch,
+        page: Response,
+        state: &mut LogState,
+    ) -> Vec<Gains> {
+        if page.sightings.is_empty() {
+            // The answer was to show lines again that were there a moment ago.
+            self.start_over(state, Trouble::PageMissing);
+            return Vec::new();
+        }
+        if stretch.join(&page) == Join::Apart {
+            self.start_over(state, Trouble::Drift);
+            return Vec::new();
+        }
+        let gains = state.count(&stretch);
+        self.go_on(stretch, page, state, gains)
+    }
+
+    fn go_on(
+        &mut self,
+        stretch: Stretch,
+        page: Response,
+        state: &mut LogState,
+        mut gains: Vec<Gains>,
+    ) -> Vec<Gains> {
+        let ended = page.is_short();
+        self.answers.push(page);
+        self.asked = next_query(&stretch);
+        let withheld = gains.iter().any(|gains| gains.withheld.is_some());
+        if !ended && (withheld || !state.is_covered_by(&stretch)) {
+            self.phase = Phase::Read(stretch);
+            return gains;
+        }
+        match self.settle(stretch, state) {
+            Settled::Told(stretch) => {
+                gains.extend(state.count(&stretch));
+                self.finish(stretch, state);
+            }
+            Settled::ReadAgain => self.start(state),
+        }
+        gains
+    }
+
+    /// Tells equal lines apart by their places, if nothing moved since the read before this one;
+    /// the first time that this is needed, reads again at once.
+    fn settle(&mut self, stretch: Stretch, state: &mut LogState) -> Settled {
+        let last = self.answers.last().cloned();
+        let before = std::mem::replace(&mut state.last_answer, last);
+        if stretch.ambiguous_minutes().is_empty() {
+            return Settled::Told(stretch);
+        }
+        let still = match (&before, &state.last_answer) {
+            (Some(before), Some(last)) => last.shows_stillness_since(before),
+            _ => false,
+        };
+        let told = still.then(|| Stretch::unmoved(&self.answers)).flatten();
+        match told {
+            Some(told) => Settled::Told(told),
+            None if self.confirming => Settled::Told(stretch),
+            None => {
+                self.confirming = true;
+                Settled::ReadAgain
+            }
+        }
+    }
+
+    fn finish(&mut self, stretch: Stretch, state: &mut LogState) {
+        let ambiguous = stretch.ambiguous_minutes();
+        let given_up = state.close(&stretch, &ambiguous);
+        let outcome = Outcome::Read {
+            behind: u64::try_from(stretch.moved()).unwrap_or(0),
+            ambiguous: !ambiguous.is_empty(),
+            given_up,
+        };
+        self.phase = Phase::Covered(stretch, outcome);
+    }
+
+    fn may_hold_late_lines(&self, stretch: &Stretch) -> bool {
+        let short = self.answers.last().is_none_or(Response::is_short);
+        let mut minutes = stretch.minutes();
+        let (Some(newest), Some(oldest)) = (minutes.next(), minutes.next_back()) else {
+            return false;
+        };
+        !short && newest > oldest && oldest >= newest.minus(self.reach.lateness_minutes)
+    }
+
+    fn read_late(
+        &mut self,
+        mut stretch: Stretch,
+        outcome: Outcome,
+        page: &Response,
+        state: &mut LogState,
+    ) -> Vec<Gains> {
+        if page.sightings.is_empty() || stretch.join(page) == Join::Apart {
+            self.phase = Phase::Ended(outcome);
+            return Vec::new();
+        }
+        let gains = state.count(&stretch);
+        self.answers.push(page.clone());
+        self.asked = next_query(&stretch);
+        self.phase = Phase::Covered(stretch, outcome);
+        gains
+    }
+}
+
+enum Settled {
+    Told(Stretch),
+    ReadAgain,
+}
+
+/// The request that goes on from the stretch and shows enough of it again; but rather less of it
+/// than hardly any new line.
+fn next_query(stretch: &Stretch) -> Query {
+    const NEW_AT_LEAST: u64 = 20;
+    let next = stretch.next_place();
+    let with_overlap = |overlap| Query::from(next.saturating_sub(overlap));
+    let mut queries = (LEAST_OVERLAP..=stretch.overlap_to_ask())
+        .rev()
+        .map(with_overlap);
+    queries
+        .find(|query| query.end() >= next + NEW_AT_LEAST)
+        .unwrap_or_else(|| with_overlap(LEAST_OVERLAP))
+}
+
+fn minutes_of(sightings: &[Sighting]) -> impl Iterator<Item = Minute> {
+    sightings.iter().filter_map(|s| s.id.bucket.minute())
+}

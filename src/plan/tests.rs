@@ -1,0 +1,417 @@
+//! The walk of a read against a model of the log: arrivals between requests, equal lines, late
+//! lines, failures, both orders. At every step nothing is counted twice; at rest everything is.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::event::Event;
+use crate::sighting::{Bucket, Fingerprint, LineId, What};
+
+const REACH: Reach = Reach {
+    lookback_minutes: 24 * 60,
+    lateness_minutes: 2,
+};
+
+/// The log as the server holds it, oldest line first.
+#[derive(Clone, Debug, Default)]
+struct Model {
+    lines: Vec<LineId>,
+    ever: BTreeMap<LineId, u32>,
+    now: i64,
+}
+
+impl Model {
+    fn log(&mut self, minute: i64, text: u64) {
+        let id = LineId {
+            bucket: Bucket::At(Minute(minute)),
+            fingerprint: Fingerprint(text),
+        };
+        let place = self.lines.partition_point(|line| line.bucket <= id.bucket);
+        self.lines.insert(place, id);
+        *self.ever.entry(id).or_default() += 1;
+    }
+
+    fn arrive(&mut self, arrivals: &[Arrival]) {
+        for arrival in arrivals {
+            match *arrival {
+                Arrival::Line { minutes_on, text } => {
+                    self.now += minutes_on;
+                    self.log(self.now, text);
+                }
+                Arrival::Run { length, text } => (0..length).for_each(|_| self.log(self.now, text)),
+                Arrival::Late { minutes, text } => self.log(self.now - minutes, text),
+            }
+        }
+    }
+
+    fn answer(&self, query: Query, order: Order) -> Answer {
+        let start = usize::try_from(query.start()).unwrap_or(usize::MAX);
+        let limit = usize::try_from(query.limit).unwrap_or(0);
+        let page: Vec<LineId> = match order {
+            Order::NewestFirst => self
+                .lines
+                .iter()
+                .rev()
+                .skip(start)
+                .take(limit)
+                .copied()
+                .collect(),
+            Order::OldestFirst => self.lines.iter().skip(start).take(limit).copied().collect(),
+        };
+        if page.is_empty() && query.page > 1 {
+            return Answer::PastTheEnd;
+        }
+        Answer::Lines(page.into_iter().map(sighting).collect())
+    }
+}
+
+fn sighting(id: LineId) -> Sighting {
+    let event = Event {
+        category: "MetaAccess".into(),
+        version: "1.1.1.1".into(),
+        hostname: format!("TEST-{}", id.fingerprint.0),
+        event: "Installed".into(),
+    };
+    Sighting {
+        id,
+        what: What::Event(Arc::new(event)),
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Arrival {
+    Line { minutes_on: i64, text: u64 },
+    Run { length: usize, text: u64 },
+    Late { minutes: i64, text: u64 },
+}
+
+/// What happens between one request and the next.
+#[derive(Clone, Debug)]
+enum Between {
+    Arrivals(Vec<Arrival>),
+    /// The request fails, and the read with it.
+    Failure,
+}
+
+struct Reader {
+    state: LogState,
+    counted: BTreeMap<(Minute, String), u32>,
+    requests: u32,
+}
+
+impl Reader {
+    fn new(order: OrderSetting) -> Self {
+        Self {
+            state: LogState::new(order),
+            counted: BTreeMap::new(),
+            requests: 0,
+        }
+    }
+
+    fn read(
+        &mut self,
+        model: &mut Model,
+        order: Order,
+        mut between: impl Iterator<Item = Between>,
+    ) -> Outcome {
+        let mut plan = Plan::new(&self.state, REACH);
+        for _ in 0..2_000 {
+            let query = match plan.step(false) {
+                Step::Done(outcome) => return outcome,
+                Step::Ask(query) => query,
+            };
+            self.requests += 1;
+            let answer = model.answer(query, order);
+            let gains = plan.answer(answer, &mut self.state);
+            self.take(gains);
+            self.assert_not_over(model);
+            match between.next() {
+                Some(Between::Arrivals(arrivals)) => model.arrive(&arrivals),
+                Some(Between::Failure) => return Outcome::Failed(Trouble::Drift),
+                None => {}
+            }
+        }
+        panic!("the read does not end");
+    }
+
+    fn rest(&mut self, model: &mut Model, order: Order) -> Outcome {
+        for _ in 0..3 {
+            self.read(model, order, std::iter::empty());
+        }
+        self.read(model, order, std::iter::empty())
+    }
+
+    fn take(&mut self, gains: Vec<Gains>) {
+        for gain in gains.into_iter().flat_map(|gains| gains.lines) {
+            let What::Event(event) = gain.what else {
+                panic!("only events here");
+            };
+            let minute = gain.bucket.minute().expect("dated");
+            *self
+                .counted
+                .entry((minute, event.hostname.clone()))
+                .or_default() += gain.count;
+        }
+    }
+
+    fn assert_not_over(&self, model: &Model) {
+        let truth = truth(model, Minute(i64::MIN));
+        for (key, counted) in &self.counted {
+            let there = truth.get(key).copied().unwrap_or(0);
+            assert!(*counted <= there, "{key:?}: counted {counted} of {there}");
+        }
+    }
+
+    fn assert_exact(&self, model: &Model, from: Minute) {
+        let truth = truth(model, from);
+        let keys: BTreeSet<_> = truth.keys().chain(self.counted.keys()).collect();
+        let wrong = keys
+            .into_iter()
+            .find(|key| truth.get(*key) != self.counted.get(*key));
+        if let Some(key) = wrong {
+            let (counted, there) = (self.counted.get(key), truth.get(key));
+            panic!("{key:?}: counted {counted:?} of {there:?}");
+        }
+    }
+}
+
+fn truth(model: &Model, from: Minute) -> BTreeMap<(Minute, String), u32> {
+    let dated = model
+        .ever
+        .iter()
+        .filter_map(|(id, count)| Some((id.bucket.minute()?, id, count)));
+    dated
+        .filter(|(minute, _, _)| *minute >= from)
+        .map(|(minute, id, count)| ((minute, format!("TEST-{}", id.fingerprint.0)), *count))
+        .collect()
+}
+
+fn distinct(count: u64, per_minute: u64) -> Model {
+    let mut model = Model::default();
+    for n in 0..count {
+        model.now = i64::try_from(n / per_minute).expect("small");
+        model.log(model.now, n);
+    }
+    model
+}
+
+const BOTH: [Order; 2] = [Order::NewestFirst, Order::OldestFirst];
+
+#[test]
+fn a_calm_refresh_takes_one_request_in_either_order_however_long_the_log() {
+    for order in BOTH {
+        for length in [0, 1, 49, 50, 51, 100, 5_000] {
+            let mut model = distinct(length, 3);
+            let mut reader = Reader::new(OrderSetting::Auto);
+            reader.rest(&mut model, order);
+            let from = Minute(model.now - REACH.lookback_minutes);
+            for n in 0..40 {
+                model.arrive(
+                    &[Arrival::Line {
+                        minutes_on: 1,
+                        text: 90_000 + n,
+                    }; 4],
+                );
+                let before = reader.requests;
+                reader.read(&mut model, order, std::iter::empty());
+                let spent = reader.requests - before;
+                assert!(
+                    spent == 1 || length == 49,
+                    "{order:?}, {length} lines: {spent} requests"
+                );
+            }
+            reader.assert_exact(&model, from);
+        }
+    }
+}
+
+#[test]
+fn a_minute_of_a_hundred_equal_lines_and_then_silence_is_counted_in_the_next_read() {
+    for order in BOTH {
+        let mut model = distinct(200, 1);
+        let mut reader = Reader::new(OrderSetting::Auto);
+        reader.rest(&mut model, order);
+        model.now += 5;
+        model.arrive(&[Arrival::Run {
+            length: 100,
+            text: 7,
+        }]);
+        reader.read(&mut model, order, std::iter::empty());
+        reader.assert_exact(&model, Minute(0));
+    }
+}
+
+#[test]
+fn lines_before_the_lookback_are_not_counted() {
+    for order in BOTH {
+        let mut model = distinct(3_000, 1);
+        let mut reader = Reader::new(OrderSetting::Auto);
+        reader.rest(&mut model, order);
+        reader.assert_exact(&model, Minute(2_999 - REACH.lookback_minutes));
+    }
+}
+
+#[test]
+fn one_line_dated_a_year_ahead_closes_nothing_and_moves_no_horizon() {
+    for order in BOTH {
+        let mut model = distinct(300, 1);
+        model.log(500_000, 1);
+        let mut reader = Reader::new(OrderSetting::Auto);
+        reader.rest(&mut model, order);
+        for n in 0..30 {
+            model.arrive(
+                &[Arrival::Line {
+                    minutes_on: 0,
+                    text: 1_000 + n,
+                }; 3],
+            );
+            model.arrive(&[Arrival::Run {
+                length: 60,
+                text: 5_000 + n,
+            }]);
+            reader.read(&mut model, order, std::iter::empty());
+        }
+        reader.assert_exact(&model, Minute(0));
+    }
+}
+
+#[test]
+fn an_order_that_turns_round_is_noticed_and_nothing_counts_twice() {
+    let mut model = distinct(400, 2);
+    let mut reader = Reader::new(OrderSetting::Auto);
+    reader.rest(&mut model, Order::NewestFirst);
+    model.arrive(&[Arrival::Line {
+        minutes_on: 1,
+        text: 7_777,
+    }]);
+    reader.rest(&mut model, Order::OldestFirst);
+    assert_eq!(reader.state.order(), Some(Order::OldestFirst));
+    reader.assert_exact(&model, Minute(0));
+    let mut fixed = Reader::new(OrderSetting::Fixed(Order::NewestFirst));
+    let outcome = fixed.rest(&mut model, Order::OldestFirst);
+    assert_eq!(outcome, Outcome::Failed(Trouble::OrderContradicted));
+}
+
+#[test]
+fn one_page_said_to_be_past_the_end_closes_nothing() {
+    let mut model = distinct(400, 400);
+    let mut reader = Reader::new(OrderSetting::Auto);
+    let mut plan = Plan::new(&reader.state, REACH);
+    for answer in [
+        model.answer(Query::FIRST, Order::NewestFirst),
+        Answer::PastTheEnd,
+    ] {
+        let gains = plan.answer(answer, &mut reader.state);
+        reader.take(gains);
+    }
+    assert!(matches!(plan.step(false), Step::Ask(_)));
+    assert!(!reader.state.is_complete());
+    reader.rest(&mut model, Order::NewestFirst);
+    reader.assert_exact(&model, Minute(0));
+}
+
+#[test]
+fn an_empty_answer_of_a_log_that_held_lines_is_trouble_and_forgets_nothing() {
+    let mut model = distinct(120, 2);
+    let mut reader = Reader::new(OrderSetting::Auto);
+    reader.rest(&mut model, Order::NewestFirst);
+    for answer in [Answer::PastTheEnd, Answer::Lines(Vec::new())] {
+        let mut plan = Plan::new(&reader.state, REACH);
+        plan.answer(answer, &mut reader.state);
+        assert!(matches!(plan.step(false), Step::Done(Outcome::Failed(_))));
+    }
+    reader.rest(&mut model, Order::NewestFirst);
+    reader.assert_exact(&model, Minute(0));
+}
+
+#[test]
+fn lines_that_come_to_an_empty_log_are_new_and_not_history() {
+    let mut model = Model::default();
+    let mut reader = Reader::new(OrderSetting::Auto);
+    reader.rest(&mut model, Order::NewestFirst);
+    assert!(reader.state.is_complete());
+    model.arrive(&[Arrival::Line {
+        minutes_on: 1,
+        text: 1,
+    }]);
+    reader.read(&mut model, Order::NewestFirst, std::iter::empty());
+    reader.assert_exact(&model, Minute(0));
+}
+
+#[test]
+fn late_lines_are_looked_for_while_requests_are_to_spare() {
+    let mut model = distinct(400, 60);
+    let state = LogState::new(OrderSetting::Fixed(Order::NewestFirst));
+    let mut reader = Reader {
+        state,
+        counted: BTreeMap::new(),
+        requests: 0,
+    };
+    reader.rest(&mut model, Order::NewestFirst);
+    let plan = |reader: &Reader| Plan::new(&reader.state, REACH);
+    let mut calm = plan(&reader);
+    while let Step::Ask(query) = calm.step(false) {
+        calm.answer(model.answer(query, Order::NewestFirst), &mut reader.state);
+    }
+    assert!(matches!(calm.step(true), Step::Ask(_)));
+    let mut asked = 0;
+    while let Step::Ask(query) = calm.step(true) {
+        calm.answer(model.answer(query, Order::NewestFirst), &mut reader.state);
+        asked += 1;
+    }
+    assert!((2..=5).contains(&asked), "{asked}");
+}
+
+/// So many cases, or more by `PROPTEST_CASES`.
+fn cases(at_least: u32) -> ProptestConfig {
+    let default = ProptestConfig::default();
+    ProptestConfig {
+        cases: default.cases.max(at_least),
+        ..default
+    }
+}
+
+fn arrival() -> impl Strategy<Value = Arrival> {
+    prop_oneof![
+        6 => (0_i64..3, 0_u64..6).prop_map(|(minutes_on, text)| Arrival::Line { minutes_on, text }),
+        4 => (0_i64..2, 10_u64..100_000).prop_map(|(minutes_on, text)| Arrival::Line { minutes_on, text }),
+        1 => (1_usize..120, 0_u64..3).prop_map(|(length, text)| Arrival::Run { length, text }),
+        1 => (0_i64..3, 0_u64..8).prop_map(|(minutes, text)| Arrival::Late { minutes, text }),
+    ]
+}
+
+fn between() -> impl Strategy<Value = Between> {
+    prop_oneof![
+        9 => prop::collection::vec(arrival(), 0..12).prop_map(Between::Arrivals),
+        1 => Just(Between::Failure),
+    ]
+}
+
+proptest! {
+    #![proptest_config(cases(400))]
+
+    #[test]
+    fn never_over_at_any_step_and_exact_at_rest_without_late_lines(
+        newest_first in any::<bool>(),
+        history in prop::collection::vec(arrival(), 0..150),
+        rounds in prop::collection::vec(prop::collection::vec(between(), 0..6), 0..12),
+    ) {
+        let order = if newest_first { Order::NewestFirst } else { Order::OldestFirst };
+        let mut model = Model { now: 100, ..Model::default() };
+        model.arrive(&history);
+        let mut reader = Reader::new(OrderSetting::Auto);
+        let mut late = false;
+        for round in rounds {
+            late |= round.iter().any(|b| matches!(b, Between::Arrivals(a) if a.iter().any(|a| matches!(a, Arrival::Late { .. }))));
+            reader.read(&mut model, order, round.into_iter());
+        }
+        reader.rest(&mut model, order);
+        reader.assert_not_over(&model);
+        if !late {
+            reader.assert_exact(&model, Minute(0));
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! Pages that moved, joined to one stretch of the log.
+//!
+//! Between two requests lines arrive, and the next answer shows lines that were seen already; or
+//! lines vanish, and it starts further on. So each answer is asked to overlap what was read before,
+//! and is placed where its lines fit, by a line that stands there only once. Where there is no such line,
+//! or it fits in several places (runs of equal lines), the place that counts fewest is taken, equal
+//! lines on both sides count as the same ones, and the minute is reported as ambiguous; where it fits
+//! nowhere, the read has to start over. A stretch therefore never holds one line twice.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::event::Minute;
+use crate::ledger::Seen;
+use crate::sighting::{Bucket, LineId, Sighting};
+
+/// The fewest lines that an answer should show again.
+pub const LEAST_OVERLAP: u64 = 3;
+
+/// The lines of one answer, in the direction of reading, and where they were asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Response {
+    /// The place of the first line in the log at that moment, counted from where pages count.
+    pub start: u64,
+    /// How many lines were asked for. Fewer came only if the log ends there.
+    pub asked: u64,
+    pub sightings: Vec<Sighting>,
+}
+
+/// Lines of the log without a gap, in the direction of reading.
+#[derive(Clone, Debug)]
+pub struct Stretch {
+    base: u64,
+    /// How many places the lines have moved since the first answer.
+    shift: i64,
+    /// The place in the log, as of the last answer, up to which the lines are surely held.
+    next_place: u64,
+    /// Whether the log ended with the last answer.
+    ended: bool,
+    ids: Vec<LineId>,
+    seen: BTreeMap<Bucket, Seen>,
+    touched: BTreeSet<Bucket>,
+    ambiguous: BTreeSet<Bucket>,
+}
+
+/// How an answer went together with a stretch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Join {
+    /// It fits in one place.
+    Joined,
+    /// It fits in several; the one that counts fewest was taken.
+    Ambiguous,
+    /// It fits nowhere; the stretch is as it was.
+    Apart,
+}
+
+impl Stretch {
+    /// The stretch that one answer shows.
+    pub fn new(first: &Response) -> Self {
+        let mut stretch = Self {
+            base: first.start,
+            shift: 0,
+            next_place: first.end(),
+            ended: first.is_short(),
+            ids: Vec::new(),
+            seen: BTreeMap::new(),
+            touched: BTreeSet::new(),
+            ambiguous: BTreeSet::new(),
+        };
+        stretch.extend(&first.sightings);
+        stretch
+    }
+
+    /// The stretch of answers between whose requests nothing moved, which the caller knows; none if
+    /// they contradict that.
+    pub fn unmoved(answers: &[Response]) -> Option<Self> {
+        let (first, rest) = answers.split_first()?;
+        let mut stretch = Self::new(first);
+        for answer in rest {
+            let place = usize::try_from(answer.start.checked_sub(stretch.base)?).ok()?;
+            if place > stretch.ids.len() || !stretch.fits(place, &answer.sightings) {
+                return None;
+            }
+            stretch.place(place, &answer.sightings);
+            stretch.next_place = answer.end();
+            stretch.ended = answer.is_short();
+        }
+        stretch.touched = stretch.seen.keys().copied().collect();
+        Some(stretch)
+    }
+
+    /// Joins the answer to the next request, which was asked to overlap this stretch.
+    pub fn join(&mut self, answer: &Response) -> Join {
+        self.touched.clear();
+        let lines = &answer.sightings;
+        let mut places = (0..self.ids.len()).filter(|place| self.fits(*place, lines));
+        let (Some(place), several) = (places.next(), places.next().is_some()) else {
+            return Join::Apart;
+        };
+        let asked_at = answer.start.saturating_sub(self.base);
+        self.shift = i64::try_from(asked_at).unwrap_or(i64::MAX) - as_i64(place);
+        let anchored = self.is_anchored(place, lines);
+        self.next_place = answer.end();
+        self.ended = answer.is_short();
+        if anchored {
+            self.place(place, lines);
+            let held_to = as_i64(self.ids.len()).saturating_add(self.shift);
+            self.next_place = self.base.saturating_add_signed(held_to);
+        } else {
+            self.place_cautiously(place, lines);
+        }
+        if anchored && !several {
+            return Join::Joined;
+        }
+        let first = lines.first().map(|sighting| sighting.id.bucket);
+        self.ambiguous.extend(first);
+        Join::Ambiguous
+    }
+
+    /// The place in the log, as of the last answer, of the first line not yet read.
+    pub fn next_place(&self) -> u64 {
+        self.next_place
+    }
+
+    /// How many lines have arrived before the first line read, as far as is known: with the newest
+    /// line first, those are still unread.
+    pub fn moved(&self) -> i64 {
+        self.shift
+    }
+
+    /// The buckets that the last join (or the first answer) showed lines of, with all lines of the
+    /// stretch in them, and whether those are all lines of the log in them.
+    pub fn touched(&self) -> impl Iterator<Item = (Bucket, &Seen, bool)> {
+        let seen = |bucket| self.seen.get(bucket).map(|seen| (*bucket, seen));
+        let with_whole = |(bucket, seen)| (bucket, seen, self.is_whole(bucket));
+        self.touched.iter().filter_map(seen).map(with_whole)
+    }
+
+    /// Whether the stretch begins within this minute, so that only more lines before it would show
+    /// it whole.
+    pub fn begins_within(&self, minute: Minute) -> bool {
+        self.base > 0 && self.minutes().next() == Some(minute)
+    }
+
+    fn is_whole(&self, bucket: Bucket) -> bool {
+        let Some(minute) = bucket.minute() else {
+            return false;
+        };
+        let ends_within = !self.ended && self.minutes().next_back() == Some(minute);
+        !ends_within && !self.begins_within(minute) && !self.ambiguous.contains(&bucket)
+    }
+
+    /// The minutes in which an answer fitted in several places.
+    pub fn ambiguous_minutes(&self) -> BTreeSet<Minute> {
+        self.ambiguous.iter().filter_map(|b| b.minute()).collect()
+    }
+
+    /// The lines, in the direction of reading.
+    pub fn ids(&self) -> &[LineId] {
+        &self.ids
+    }
+
+    /// The minutes of the lines that have one, in the direction of reading.
+    pub fn minutes(&self) -> impl DoubleEndedIterator<Item = Minute> {
+        self.ids.iter().filter_map(|id| id.bucket.minute())
+    }
+
+    fn fits(&self, place: usize, sightings: &[Sighting]) -> bool {
+        let held = self.ids.get(place..).unwrap_or_default();
+        held.iter()
+            .zip(sightings)
+            .all(|(id, sighting)| *id == sighting.id)
+    }
+
+    /// Whether one of the lines that an answer at this place shares with the stretch stands only
+    /// once in each: then nothing came in between unseen.
+    fn is_anchored(&self, place: usize, sightings: &[Sighting]) -> bool {
+        let shared = sightings.get(..self.ids.len() - place).unwrap_or(sightings);
+        let once_there = |id: &LineId| sightings.iter().filter(|s| s.id == *id).count() == 1;
+        shared
+            .iter()
+            .any(|s| self.count(&s.id) == 1 && once_there(&s.id))
+    }
+
+    fn count(&self, id: &LineId) -> u32 {
+        let lines = self.seen.get(&id.bucket).map(|seen| &seen.lines);
+        let line = lines.and_then(|lines| lines.get(&id.fingerprint));
+        line.map_or(0, |(count, _)| *count)
+    }
+
+    fn place(&mut self, place: usize, sightings: &[Sighting]) {
+        let known = self.ids.len().saturating_sub(place);
+        self.touched.extend(sightings.iter().map(|s| s.id.bucket));
+        self.extend(sightings.get(known..).unwrap_or_default());
+    }
+
+    /// Goes on after this place, but takes equal lines of the answer and the stretch for the same
+    /// ones: of each, as many as the two show at least.
+    fn place_cautiously(&mut self, place: usize, sightings: &[Sighting]) {
+        let known = self.ids.len().saturating_sub(place);
+        let beyond = sightings.get(known..).unwrap_or_default();
+        self.ids.extend(beyond.iter().map(|s| s.id));
+        let mut shown: BTreeMap<Bucket, Seen> = BTreeMap::new();
+        for Sighting { id, what } in sightings {
+            let seen = shown.entry(id.bucket).or_default();
+            seen.add(id.fingerprint, what);
+        }
+        self.touched.extend(shown.keys());
+        for (bucket, seen) in shown {
+            self.seen.entry(bucket).or_default().at_least(seen);
+        }
+    }
+
+    /// How many of the last lines an answer has to show again so that one of them stands only once.
+    pub fn overlap_to_ask(&self) -> u64 {
+        const MOST: usize = 25;
+        let from_the_end = self.ids.iter().rev().take(MOST);
+        let unique = from_the_end.map(|id| self.count(id) == 1).position(|it| it);
+        unique.map_or(LEAST_OVERLAP, |place| as_u64(place + 1).max(LEAST_OVERLAP))
+    }
+
+    fn extend(&mut self, sightings: &[Sighting]) {
+        for Sighting { id, what } in sightings {
+            self.ids.push(*id);
+            self.touched.insert(id.bucket);
+            let seen = self.seen.entry(id.bucket).or_default();
+            seen.add(id.fingerprint, what);
+        }
+    }
+}
+
+impl Response {
+    /// The place after the last line shown.
+    fn end(&self) -> u64 {
+        self.start.saturating_add(as_u64(self.sightings.len()))
+    }
+
+    /// Whether the log ended with this answer.
+    pub fn is_short(&self) -> bool {
+        as_u64(self.sightings.len()) < self.asked
+    }
+
+    /// Whether the same answer to the same request, earlier, shows that nothing moved in between:
+    /// a line more or less before it would have shown, since no shift of these lines looks the same.
+    pub fn shows_stillness_since(&self, earlier: &Self) -> bool {
+        let ids = |r: &Self| r.sightings.iter().map(|s| s.id).collect::<Vec<_>>();
+        let lines = ids(self);
+        let same = self.start == earlier.start && self.asked == earlier.asked;
+        same && lines == ids(earlier) && (self.is_short() || !looks_the_same_shifted(&lines))
+    }
+}
+
+fn looks_the_same_shifted(lines: &[LineId]) -> bool {
+    (1..lines.len().max(2)).any(|shift| {
+        let moved = lines.get(shift..).unwrap_or_default();
+        lines.iter().zip(moved).all(|(a, b)| a == b)
+    })
+}
+
+fn as_i64(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+fn as_u64(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
+}
