@@ -32,7 +32,7 @@ pub struct Stretch {
     base: u64,
     /// How many places the lines have moved since the first answer.
     shift: i64,
-    /// The place in the log, as of the last answer, up to which the lines are surely held.
+    /// The place after the last line of the last answer.
     next_place: u64,
     /// Whether the log ended with the last answer.
     ended: bool,
@@ -80,7 +80,7 @@ impl Stretch {
             if place > stretch.ids.len() || !stretch.fits(place, &answer.sightings) {
                 return None;
             }
-            stretch.place(place, &answer.sightings);
+            stretch.place(place, answer);
             stretch.next_place = answer.end();
             stretch.ended = answer.is_short();
         }
@@ -92,23 +92,20 @@ impl Stretch {
     pub fn join(&mut self, answer: &Response) -> Join {
         self.touched.clear();
         let lines = &answer.sightings;
-        let mut places = (0..self.ids.len()).filter(|place| self.fits(*place, lines));
-        let (Some(place), several) = (places.next(), places.next().is_some()) else {
+        let fits = |place: &usize| self.fits(*place, lines);
+        let places: Vec<usize> = (0..self.ids.len()).filter(fits).collect();
+        if places.is_empty() {
             return Join::Apart;
-        };
-        let asked_at = answer.start.saturating_sub(self.base);
-        self.shift = i64::try_from(asked_at).unwrap_or(i64::MAX) - as_i64(place);
-        let anchored = self.is_anchored(place, lines);
+        }
         self.next_place = answer.end();
         self.ended = answer.is_short();
-        if anchored {
-            self.place(place, lines);
-            let held_to = as_i64(self.ids.len()).saturating_add(self.shift);
-            self.next_place = self.base.saturating_add_signed(held_to);
-        } else {
-            self.place_cautiously(place, lines);
+        let anchored = |place: &&usize| self.is_anchored(**place, lines);
+        let anchored = places.iter().find(anchored).copied();
+        match anchored {
+            Some(place) => self.place(place, answer),
+            None => self.place_cautiously(lines),
         }
-        if anchored && !several {
+        if anchored.is_some() && places.len() == 1 {
             return Join::Joined;
         }
         let first = lines.first().map(|sighting| sighting.id.bucket);
@@ -116,7 +113,7 @@ impl Stretch {
         Join::Ambiguous
     }
 
-    /// The place in the log, as of the last answer, of the first line not yet read.
+    /// The place in the log from which to read on, as of the last answer.
     pub fn next_place(&self) -> u64 {
         self.next_place
     }
@@ -187,20 +184,23 @@ impl Stretch {
         line.map_or(0, |(count, _)| *count)
     }
 
-    fn place(&mut self, place: usize, sightings: &[Sighting]) {
+    fn place(&mut self, place: usize, answer: &Response) {
+        if self.ambiguous.is_empty() {
+            let asked_at = answer.start.saturating_sub(self.base);
+            self.shift = i64::try_from(asked_at).unwrap_or(i64::MAX) - as_i64(place);
+        }
+        let lines = &answer.sightings;
         let known = self.ids.len().saturating_sub(place);
-        self.touched.extend(sightings.iter().map(|s| s.id.bucket));
-        self.extend(sightings.get(known..).unwrap_or_default());
+        self.touched.extend(lines.iter().map(|s| s.id.bucket));
+        self.extend(lines.get(known..).unwrap_or_default());
     }
 
-    /// Goes on after this place, but takes equal lines of the answer and the stretch for the same
-    /// ones: of each, as many as the two show at least.
-    fn place_cautiously(&mut self, place: usize, sightings: &[Sighting]) {
-        let known = self.ids.len().saturating_sub(place);
-        let beyond = sightings.get(known..).unwrap_or_default();
-        self.ids.extend(beyond.iter().map(|s| s.id));
+    /// Goes on from these lines, but takes equal lines here and in the stretch for the same ones:
+    /// of each, as many as the two show at least.
+    fn place_cautiously(&mut self, lines: &[Sighting]) {
         let mut shown: BTreeMap<Bucket, Seen> = BTreeMap::new();
-        for Sighting { id, what } in sightings {
+        for Sighting { id, what } in lines {
+            self.ids.push(*id);
             let seen = shown.entry(id.bucket).or_default();
             seen.add(id.fingerprint, what);
         }
