@@ -4,6 +4,7 @@ pub mod api;
 pub mod budget;
 pub mod classify;
 pub mod clock;
+pub mod config;
 pub mod event;
 pub mod ledger;
 pub mod moment;

@@ -1,0 +1,200 @@
+//! One value as it was typed, with where it came from.
+
+use std::borrow::Cow;
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+
+use clap::builder::{TypedValueParser, ValueParserFactory};
+use clap::parser::ValueSource;
+use clap::{Arg, Command};
+
+/// Where a value came from. A flag wins over the environment, and both win over the default.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    Flag,
+    Environment,
+    Default,
+}
+
+/// A value before anybody has asked what it means. Its Debug leaves the value out.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Given {
+    flag: String,
+    origin: Origin,
+    text: OsString,
+}
+
+impl Given {
+    /// The flag's long name without its dashes, such as `api.base-url`.
+    pub fn flag(&self) -> &str {
+        &self.flag
+    }
+
+    pub fn origin(&self) -> Origin {
+        self.origin
+    }
+
+    /// What the user would look for: `--api.base-url`, or `METAACCESS_API_BASE_URL`.
+    pub fn name(&self) -> String {
+        match self.origin {
+            Origin::Flag | Origin::Default => format!("--{}", self.flag),
+            Origin::Environment => variable(&self.flag),
+        }
+    }
+
+    pub fn raw(&self) -> &OsStr {
+        &self.text
+    }
+
+    /// The value, or nothing where it is not UTF-8.
+    pub fn text(&self) -> Option<&str> {
+        self.text.to_str()
+    }
+
+    /// The value for a message, quoted; nothing where it might hold a password or a token.
+    pub fn shown(&self) -> Option<String> {
+        let text = self.text.to_string_lossy();
+        let secretive = text.contains(['@', '?']) || looks_like_token(&text);
+        (!secretive).then(|| format!("{:?}", shortened(&text)))
+    }
+}
+
+impl fmt::Debug for Given {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Given")
+            .field("flag", &self.flag)
+            .field("origin", &self.origin)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The environment variable of a flag: `api.base-url` is `METAACCESS_API_BASE_URL`.
+pub fn variable(flag: &str) -> String {
+    let name = flag.replace(['.', '-'], "_").to_ascii_uppercase();
+    format!("METAACCESS_{name}")
+}
+
+/// Whether a text has the form of the vendor's tokens, a UUID: then it was put in the wrong place.
+fn looks_like_token(text: &str) -> bool {
+    let digits = text.chars().filter(char::is_ascii_hexdigit).count();
+    digits >= 32 && text.chars().all(|c| c.is_ascii_hexdigit() || c == '-')
+}
+
+fn shortened(text: &str) -> Cow<'_, str> {
+    const LONGEST: usize = 80;
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &text[..end]).into(),
+        None => text.into(),
+    }
+}
+
+/// Takes every value, so that `meaning` can list all mistakes at once instead of clap the first.
+#[derive(Clone, Debug, Default)]
+pub struct GivenParser {
+    environment: Option<OsString>,
+    forgets: bool,
+}
+
+impl GivenParser {
+    /// A parser whose default is what the environment says.
+    pub fn with_environment(value: &OsStr) -> Self {
+        Self {
+            environment: Some(value.to_owned()),
+            forgets: false,
+        }
+    }
+
+    /// A parser for flags that are refused because their value is a secret: it keeps none of it.
+    pub fn forgetful() -> Self {
+        Self {
+            environment: None,
+            forgets: true,
+        }
+    }
+}
+
+impl TypedValueParser for GivenParser {
+    type Value = Given;
+
+    fn parse_ref(
+        &self,
+        command: &Command,
+        arg: Option<&Arg>,
+        value: &OsStr,
+    ) -> Result<Given, clap::Error> {
+        self.parse_ref_(command, arg, value, ValueSource::CommandLine)
+    }
+
+    fn parse_ref_(
+        &self,
+        _command: &Command,
+        arg: Option<&Arg>,
+        value: &OsStr,
+        source: ValueSource,
+    ) -> Result<Given, clap::Error> {
+        let (origin, text) = match (&self.environment, source) {
+            (_, ValueSource::CommandLine) if self.forgets => (Origin::Flag, OsStr::new("")),
+            (_, ValueSource::CommandLine) => (Origin::Flag, value),
+            (Some(set), _) => (Origin::Environment, set.as_os_str()),
+            (None, _) => (Origin::Default, value),
+        };
+        Ok(Given {
+            flag: arg.and_then(Arg::get_long).unwrap_or_default().to_owned(),
+            origin,
+            text: text.to_owned(),
+        })
+    }
+}
+
+impl ValueParserFactory for Given {
+    type Parser = GivenParser;
+
+    fn value_parser() -> GivenParser {
+        GivenParser::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn typed(text: &str) -> Given {
+        Given {
+            flag: "api.base-url".to_owned(),
+            origin: Origin::Flag,
+            text: text.into(),
+        }
+    }
+
+    #[test]
+    fn dots_and_dashes_of_a_flag_are_underscores_of_its_variable() {
+        assert_eq!(variable("api.base-url"), "METAACCESS_API_BASE_URL");
+    }
+
+    #[test]
+    fn a_value_is_named_by_where_the_user_wrote_it() {
+        let mut given = typed("x");
+        assert_eq!(given.name(), "--api.base-url");
+        given.origin = Origin::Environment;
+        assert_eq!(given.name(), "METAACCESS_API_BASE_URL");
+    }
+
+    #[test]
+    fn what_may_be_a_secret_is_not_shown() {
+        assert_eq!(typed("https://me:hunter2@example.com").shown(), None);
+        assert_eq!(typed("https://example.com?access_token=x").shown(), None);
+        assert_eq!(typed("01234567-89ab-cdef-0123-456789abcdef").shown(), None);
+        assert_eq!(typed("a\tb").shown(), Some("\"a\\tb\"".to_owned()));
+    }
+
+    #[test]
+    fn a_long_value_is_shortened() {
+        let shown = typed(&"ä".repeat(500)).shown().unwrap();
+        assert_eq!(shown.chars().count(), 83);
+    }
+
+    #[test]
+    fn debug_leaves_the_value_out() {
+        assert!(!format!("{:?}", typed("hunter2")).contains("hunter2"));
+    }
+}

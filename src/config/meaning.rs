@@ -1,0 +1,529 @@
+//! What was typed -> what it means, or everything that is wrong with it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::ca::CaFile;
+use super::commandline::{self, Typed};
+use super::environment::Environment;
+use super::flags::{ApiFlags, Chosen, Cli, LogFlags, MetricsFlags, ScrapeFlags, WebFlags};
+use super::given::Given;
+use super::mistake::{Mistake, Mistakes, Problem, Wrong};
+use super::secret::{ACCESS_TOKEN, Secret, TokenSource};
+use super::settings::{
+    AccountConfig, Command, Config, Demo, Endpoint, Exporter, Limits, Log, Metrics, RateLimit,
+    Reading, Scrape, Web,
+};
+use super::verb::Verb;
+use super::{address, duration, place, simulate, value};
+
+const DAY: Duration = Duration::from_secs(86_400);
+const HOUR: Duration = Duration::from_secs(3_600);
+
+/// What `demo` allows itself, so that there is something to see soon.
+const DEMO_RATE: RateLimit = RateLimit {
+    requests: 10,
+    window: Duration::from_secs(2),
+};
+
+/// The meaning of what was typed. Reads the files that are named, and nothing else.
+pub fn of(typed: &Typed, environment: &Environment) -> Result<Config, Problem> {
+    let mut mistakes = Mistakes::default();
+    let mut warnings = unknown_variables(environment);
+    warnings.extend(place::check(typed, environment, &mut mistakes));
+    let log = log(&typed.cli.log, &mut mistakes);
+    let command = command(typed, environment, &mut mistakes);
+    let (log, command) = mistakes.none_in(log.zip(command))?;
+    if let Command::Serve(exporter) = &command {
+        warnings.extend(warnings_of(exporter));
+    }
+    Ok(Config {
+        command,
+        log,
+        warnings,
+    })
+}
+
+fn unknown_variables(environment: &Environment) -> Vec<String> {
+    let known = commandline::known_variables();
+    let unknown = environment.unknown(&known).into_iter();
+    unknown
+        .map(|name| {
+            format!(
+                "the environment variable {name} is none of this program's settings and is ignored"
+            )
+        })
+        .collect()
+}
+
+fn command(typed: &Typed, environment: &Environment, mistakes: &mut Mistakes) -> Option<Command> {
+    let cli = &typed.cli;
+    match (typed.verb, &cli.command) {
+        (Verb::Serve, _) => exporter(cli, environment, mistakes).map(Command::Serve),
+        (Verb::Demo, _) => demo(cli, mistakes).map(Command::Demo),
+        (Verb::Healthcheck, _) => healthcheck(&cli.web, mistakes).map(Command::Healthcheck),
+        (_, Some(Chosen::Simulate(flags))) => {
+            simulate::read(flags, environment, mistakes).map(Command::Simulate)
+        }
+        // `place` has refused it.
+        (Verb::Check | Verb::Simulate, _) => None,
+    }
+}
+
+fn exporter(cli: &Cli, environment: &Environment, mistakes: &mut Mistakes) -> Option<Exporter> {
+    let web = web(&cli.web, mistakes);
+    let name = mistakes.read(&cli.account.account_name, value::account);
+    let endpoint = endpoint(&cli.api, environment, mistakes);
+    let rate = mistakes.read(&cli.api.rate_limit, value::rate_limit);
+    let limits = limits(&cli.api, rate, mistakes);
+    let reading = reading(&cli.api, rate, mistakes);
+    let scrape = scrape(&cli.scrape, rate.zip(reading.as_ref()), mistakes);
+    let metrics = metrics(&cli.metrics, mistakes);
+    Some(Exporter {
+        web: web?,
+        account: AccountConfig {
+            name: name?,
+            endpoint: endpoint?,
+            limits: limits?,
+            reading: reading?,
+        },
+        scrape: scrape?,
+        metrics: metrics?,
+    })
+}
+
+fn demo(cli: &Cli, mistakes: &mut Mistakes) -> Option<Demo> {
+    let web = web(&cli.web, mistakes);
+    let name = mistakes.read(&cli.account.account_name, value::account);
+    let limits = limits(&cli.api, Some(DEMO_RATE), mistakes);
+    let reading = reading(&cli.api, Some(DEMO_RATE), mistakes);
+    let known = reading.as_ref().map(|reading| (DEMO_RATE, reading));
+    let scrape = scrape(&cli.scrape, known, mistakes);
+    let metrics = metrics(&cli.metrics, mistakes);
+    let account = (name?, limits?, reading?);
+    Some(Demo::new(web?, account, (scrape?, metrics?)))
+}
+
+fn web(flags: &WebFlags, mistakes: &mut Mistakes) -> Option<Web> {
+    let listen = listen(flags, mistakes);
+    let telemetry_path = mistakes.read(&flags.telemetry_path, value::telemetry_path);
+    Some(Web {
+        listen: listen?,
+        telemetry_path: telemetry_path?,
+    })
+}
+
+fn listen(flags: &WebFlags, mistakes: &mut Mistakes) -> Option<Vec<SocketAddr>> {
+    let mut listen: Vec<SocketAddr> = Vec::new();
+    let mut all_read = true;
+    for given in &flags.listen_address {
+        let Some(read) = mistakes.read(given, address::listen) else {
+            all_read = false;
+            continue;
+        };
+        for address in read {
+            if address.port() != 0 && listen.contains(&address) {
+                mistakes.add(Mistake::about(
+                    given.name(),
+                    format_args!("{address} is named twice; name it once"),
+                ));
+            }
+            listen.push(address);
+        }
+    }
+    all_read.then_some(listen)
+}
+
+fn healthcheck(flags: &WebFlags, mistakes: &mut Mistakes) -> Option<SocketAddr> {
+    let first = listen(flags, mistakes)?.into_iter().next()?;
+    if first.port() == 0 {
+        mistakes.add(Mistake::about(
+            "--web.listen-address",
+            "port 0 lets the system choose, so healthcheck cannot know it; name the port",
+        ));
+    }
+    Some(address::reached_at(first))
+}
+
+fn endpoint(
+    flags: &ApiFlags,
+    environment: &Environment,
+    mistakes: &mut Mistakes,
+) -> Option<Endpoint> {
+    let base_url = mistakes.read(&flags.base_url, address::base_url);
+    let token = token(flags.access_token_file.as_ref(), environment, mistakes);
+    let ca = mistakes.read_if_given(flags.ca_file.as_ref(), |text| CaFile::read(text.as_ref()));
+    Some(Endpoint {
+        base_url: base_url?,
+        token: token?,
+        ca: ca?,
+    })
+}
+
+fn token(
+    file: Option<&Given>,
+    environment: &Environment,
+    mistakes: &mut Mistakes,
+) -> Option<TokenSource> {
+    let mistake = match (file, environment.get(ACCESS_TOKEN)) {
+        (Some(file), None) => return mistakes.read(file, token_file),
+        (None, Some(text)) => match Secret::new(&text.to_string_lossy()) {
+            Ok(secret) => return Some(TokenSource::Given(secret)),
+            Err(error) => Mistake::about(
+                ACCESS_TOKEN,
+                format_args!("{error}; set it to the access token alone"),
+            ),
+        },
+        (Some(file), Some(_)) => Mistake::about(
+            format_args!("{} and {ACCESS_TOKEN}", file.name()),
+            "both give the access token; give one of them",
+        ),
+        (None, None) => Mistake::about(
+            "the access token",
+            format_args!(
+                "none is given; set {ACCESS_TOKEN}, or write it to a file and name that by \
+                 --api.access-token-file (without an account, try: metaaccess-exporter demo)"
+            ),
+        ),
+    };
+    mistakes.add(mistake);
+    None
+}
+
+fn token_file(text: &str) -> Result<TokenSource, Wrong> {
+    let source = TokenSource::File(PathBuf::from(text));
+    match source.read() {
+        Ok(_) => Ok(source),
+        Err(error) => Err(Wrong::new(
+            "a file that holds the access token alone",
+            format!("{error}: check path, permissions and content"),
+        )),
+    }
+}
+
+fn limits(flags: &ApiFlags, rate: Option<RateLimit>, mistakes: &mut Mistakes) -> Option<Limits> {
+    let bounds = Duration::from_millis(100)..=Duration::from_secs(60);
+    let timeout = mistakes.read(&flags.request_timeout, duration::within(bounds));
+    Some(Limits {
+        rate: rate?,
+        timeout: timeout?,
+    })
+}
+
+fn reading(flags: &ApiFlags, rate: Option<RateLimit>, mistakes: &mut Mistakes) -> Option<Reading> {
+    let logs = mistakes.read(&flags.logs, value::logs);
+    let order = mistakes.read(&flags.order, value::order);
+    let zone = mistakes.read(&flags.timezone, value::zone);
+    let lookback = duration::within(Duration::ZERO..=366 * DAY);
+    let lookback = mistakes.read(&flags.lookback, lookback);
+    let lateness = mistakes.read(&flags.lateness, duration::within(Duration::ZERO..=DAY));
+    if let (Some(rate), Some(logs)) = (rate, &logs)
+        && usize::try_from(rate.requests).is_ok_and(|requests| requests < logs.len())
+    {
+        mistakes.add(Mistake::about(
+            flags.rate_limit.name(),
+            format_args!(
+                "{rate} is less than one request for each of {} logs; allow more, or read one log \
+                 by --api.logs",
+                logs.len()
+            ),
+        ));
+    }
+    Some(Reading {
+        logs: logs?,
+        order: order?,
+        zone: zone?,
+        lookback: lookback?,
+        lateness: lateness?,
+    })
+}
+
+/// Without its own value the least interval leaves a fifth of the budget to spare; that needs
+/// `known`, the budget and what is read by it.
+fn scrape(
+    flags: &ScrapeFlags,
+    known: Option<(RateLimit, &Reading)>,
+    mistakes: &mut Mistakes,
+) -> Option<Scrape> {
+    let offset = duration::within(Duration::ZERO..=Duration::from_secs(10));
+    let timeout_offset = mistakes.read(&flags.timeout_offset, offset);
+    let interval = duration::within(Duration::ZERO..=HOUR);
+    let min_interval = mistakes.read_if_given(flags.min_interval.as_ref(), interval)?;
+    let spare = |(rate, reading)| refresh_time(rate, reading) * 5 / 4;
+    Some(Scrape {
+        timeout_offset: timeout_offset?,
+        min_interval: min_interval.or(known.map(spare))?,
+    })
+}
+
+/// The interval at which refreshes of one request a log use up the budget.
+fn refresh_time(rate: RateLimit, reading: &Reading) -> Duration {
+    rate.time_for(u32::try_from(reading.logs.len()).unwrap_or(u32::MAX))
+}
+
+fn metrics(flags: &MetricsFlags, mistakes: &mut Mistakes) -> Option<Metrics> {
+    let max_series = mistakes.read(&flags.max_series, value::number(1..=10_000_000));
+    let max_events = mistakes.read(&flags.max_events, value::number(1..=10_000));
+    Some(Metrics {
+        max_series: max_series?,
+        max_events: max_events?,
+    })
+}
+
+fn log(flags: &LogFlags, mistakes: &mut Mistakes) -> Option<Log> {
+    let level = mistakes.read(&flags.level, value::log_level);
+    let format = mistakes.read(&flags.format, value::log_format);
+    Some(Log {
+        level: level?,
+        format: format?,
+    })
+}
+
+/// What is allowed, but most likely not wanted.
+fn warnings_of(exporter: &Exporter) -> Option<String> {
+    let rate = exporter.account.limits.rate;
+    let least = refresh_time(rate, &exporter.account.reading);
+    let chosen = exporter.scrape.min_interval;
+    (chosen < least).then(|| {
+        format!(
+            "--scrape.min-interval is {}, but {rate} is used up by a refresh every {}: scrapes that \
+             come sooner are answered without one, and nothing is left for reading further back",
+            duration::spell(chosen),
+            duration::spell(least),
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::typing::{ACCOUNT, exporter, mistake, mistakes, typed};
+    use crate::config::{LogFormat, LogLevel, OrderSetting};
+    use crate::event::EventType;
+
+    #[test]
+    fn an_account_with_a_token_needs_no_flag() {
+        let config = typed("", &ACCOUNT).unwrap();
+        assert_eq!(
+            (config.log.level, config.log.format),
+            (LogLevel::Info, LogFormat::Logfmt)
+        );
+        assert!(config.warnings.is_empty());
+        let exporter = exporter("");
+        assert_eq!(exporter.web.listen, ["[::]:19720".parse().unwrap()]);
+        assert_eq!(exporter.web.telemetry_path, "/metrics");
+        let account = exporter.account;
+        assert_eq!(account.name.as_str(), "default");
+        assert_eq!(
+            account.endpoint.base_url.as_str(),
+            "https://gears.opswat.com/"
+        );
+        assert!(account.endpoint.ca.is_none());
+        assert_eq!(account.limits.rate.to_string(), "10/1m");
+        assert_eq!(account.limits.timeout, Duration::from_secs(5));
+        assert_eq!(account.reading.logs, EventType::ALL);
+        assert_eq!(account.reading.order, OrderSetting::Auto);
+        assert_eq!(account.reading.zone.iana_name(), Some("UTC"));
+        assert_eq!(account.reading.lookback, DAY);
+        assert_eq!(account.reading.lateness, Duration::from_secs(120));
+        assert_eq!(exporter.scrape.timeout_offset, Duration::from_millis(500));
+        assert_eq!(
+            (exporter.metrics.max_series, exporter.metrics.max_events),
+            (20_000, 100)
+        );
+    }
+
+    #[test]
+    fn the_least_interval_leaves_a_fifth_of_the_budget_to_spare() {
+        let interval = |line| exporter(line).scrape.min_interval;
+        assert_eq!(interval(""), Duration::from_secs(15));
+        assert_eq!(interval("--api.logs=device"), Duration::from_millis(7_500));
+        assert_eq!(
+            interval("--api.rate-limit=10/2s"),
+            Duration::from_millis(500)
+        );
+        assert_eq!(
+            interval("--scrape.min-interval=20s"),
+            Duration::from_secs(20)
+        );
+        assert_eq!(interval("--scrape.min-interval=0"), Duration::ZERO);
+    }
+
+    #[test]
+    fn an_interval_that_uses_up_the_budget_is_warned_of() {
+        let warnings = |line| typed(line, &ACCOUNT).unwrap().warnings;
+        assert_eq!(warnings("--scrape.min-interval=12s"), Vec::<String>::new());
+        let warning = warnings("--scrape.min-interval=11s").concat();
+        assert!(
+            warning.contains("is 11s, but 10/1m is used up by a refresh every 12s"),
+            "{warning}"
+        );
+    }
+
+    #[test]
+    fn all_mistakes_are_listed_at_once() {
+        let environment = [("METAACCESS_API_LOGS", "device,device")];
+        let all = mistakes(
+            "--api.timeout 5 --api.base-url http://example.com --log.level loud \
+             --web.listen-address 19720 --metrics.max-series 0 --api.rate-limit 10 --state.path x",
+            &environment,
+        );
+        let about = |name: &str| all.iter().any(|mistake| mistake.starts_with(name));
+        for name in [
+            "--api.timeout \"5\": expected a duration from 0.1s to 1m; add the unit: 5s",
+            "--api.base-url \"http://example.com\": ",
+            "--log.level \"loud\": expected error, warn, info, debug or trace",
+            "--web.listen-address \"19720\": ",
+            "--metrics.max-series \"0\": expected a number from 1 to 10000000",
+            "--api.rate-limit \"10\": ",
+            "--state.path is not available yet",
+            "METAACCESS_API_LOGS \"device,device\": ",
+            "the access token: none is given; set METAACCESS_ACCESS_TOKEN",
+        ] {
+            assert!(about(name), "nothing starts with {name:?} in {all:#?}");
+        }
+        assert_eq!(all.len(), 9, "{all:#?}");
+    }
+
+    #[test]
+    fn every_log_needs_its_request() {
+        assert!(mistake("--api.rate-limit=1/1m").contains("one request for each of 2 logs"));
+        assert_eq!(
+            exporter("--api.rate-limit=1/1m --api.logs=admin")
+                .account
+                .limits
+                .rate
+                .requests,
+            1
+        );
+    }
+
+    #[test]
+    fn an_address_is_listened_on_once() {
+        let line = "--web.listen-address=127.0.0.1:1,[::1]:1 --web.listen-address=:0 --web.listen-address=:0";
+        assert_eq!(exporter(line).web.listen.len(), 4);
+        assert!(mistake("--web.listen-address=:1,:1").contains("[::]:1 is named twice"));
+    }
+
+    #[test]
+    fn the_token_has_one_source() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        std::fs::write(&path, "hunter2\n").unwrap();
+        let line = format!("--api.access-token-file={}", path.display());
+        let config = typed(&line, &[]).unwrap();
+        let Command::Serve(exporter) = config.command else {
+            panic!("{config:?}");
+        };
+        assert_eq!(
+            exporter.account.endpoint.token.read().unwrap().expose(),
+            "hunter2"
+        );
+        let both = mistake(&line);
+        assert!(
+            both.starts_with("--api.access-token-file and METAACCESS_ACCESS_TOKEN: "),
+            "{both}"
+        );
+        assert!(!both.contains("hunter2"));
+        std::fs::write(&path, "").unwrap();
+        assert!(
+            mistakes(&line, &[])
+                .concat()
+                .contains("there is nothing in it")
+        );
+        std::fs::remove_file(&path).unwrap();
+        assert!(mistakes(&line, &[]).concat().contains("cannot be read"));
+    }
+
+    #[test]
+    fn a_broken_token_is_refused_without_being_shown() {
+        let all = mistakes("", &[("METAACCESS_ACCESS_TOKEN", "hunter2 hunter3")]);
+        assert!(
+            all[0].starts_with("METAACCESS_ACCESS_TOKEN: it holds spaces"),
+            "{all:?}"
+        );
+        assert!(!all.concat().contains("hunter"));
+        let all = mistakes("", &[("METAACCESS_ACCESS_TOKEN", " \n")]);
+        assert!(
+            all[0].starts_with("METAACCESS_ACCESS_TOKEN: there is nothing in it"),
+            "{all:?}"
+        );
+    }
+
+    #[test]
+    fn a_token_in_the_wrong_place_is_not_shown() {
+        let token = "01234567-89ab-cdef-0123-456789abcdef";
+        for flag in ["api.access-token-file", "api.ca-file", "api.timezone"] {
+            let all = mistakes(&format!("--{flag}={token}"), &[]).concat();
+            assert!(
+                all.contains(&format!("--{flag} (value not shown)")),
+                "{all}"
+            );
+            assert!(!all.contains(token), "{all}");
+        }
+        let all = mistakes("--api.base-url=https://me:hunter2@example.com", &ACCOUNT).concat();
+        assert!(!all.contains("hunter2"), "{all}");
+    }
+
+    #[test]
+    fn a_configuration_shows_no_secret() {
+        let config = typed("", &ACCOUNT).unwrap();
+        assert!(!format!("{config:?}").contains("hunter2"));
+        let simulated = typed("simulate", &[("METAACCESS_SIMULATE_TOKEN", "hunter2")]).unwrap();
+        assert!(!format!("{simulated:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn the_demo_needs_its_simulator_to_become_an_exporter() {
+        let config = typed("demo --account.name=try --api.logs=admin", &[]).unwrap();
+        let Command::Demo(demo) = config.command else {
+            panic!("{config:?}");
+        };
+        assert_eq!(demo.rate_limit(), DEMO_RATE);
+        let url = "http://127.0.0.1:1/".parse().unwrap();
+        let exporter = demo.against(url, Secret::new("hunter2").unwrap());
+        assert_eq!(exporter.account.name.as_str(), "try");
+        assert_eq!(
+            exporter.account.endpoint.base_url.as_str(),
+            "http://127.0.0.1:1/"
+        );
+        assert_eq!(exporter.scrape.min_interval, Duration::from_millis(250));
+    }
+
+    #[test]
+    fn the_simulator_has_its_own_settings() {
+        let config = typed(
+            "simulate --simulate.rate=0.5 --simulate.fault=500*3,hang --simulate.fault html \
+             --simulate.spaces --simulate.order oldest-first --log.level=debug",
+            &[("METAACCESS_SIMULATE_SEED", "7")],
+        );
+        let Ok(Config {
+            command: Command::Simulate(simulate),
+            log,
+            ..
+        }) = config
+        else {
+            panic!("{config:?}");
+        };
+        assert_eq!(log.level, LogLevel::Debug);
+        assert_eq!(simulate.listen, "127.0.0.1:19721".parse().unwrap());
+        assert_eq!((simulate.lines_per_minute, simulate.seed), (0.5, 7));
+        assert_eq!((simulate.faults.len(), simulate.spaces), (3, true));
+        assert!(simulate.token.is_none());
+    }
+
+    #[test]
+    fn healthcheck_asks_where_the_exporter_listens() {
+        let asked = |line: &str| match typed(line, &[]).map(|config| config.command) {
+            Ok(Command::Healthcheck(address)) => address.to_string(),
+            other => panic!("{line:?}: {other:?}"),
+        };
+        assert_eq!(asked("healthcheck"), "127.0.0.1:19720");
+        assert_eq!(
+            asked("healthcheck --web.listen-address 192.0.2.1:80"),
+            "192.0.2.1:80"
+        );
+        assert!(mistake("healthcheck --web.listen-address=:0").contains("cannot know"));
+    }
+}

@@ -1,0 +1,53 @@
+//! What was typed -> what it means.
+//!
+//! `flags` is the command line as it was typed, `settings` what it means. Between the two,
+//! `commandline` reads with clap and lays the environment beneath the flags, `place` checks that
+//! each setting may stand where it stands, and `meaning` gives values to the settings. All mistakes
+//! are listed at once. No message, no Debug and no Display shows a secret.
+//!
+//! The environment is an argument here too, as everywhere; `Environment::of_process` reads it.
+
+pub mod flags;
+pub mod given;
+pub mod table;
+
+mod address;
+mod ca;
+mod commandline;
+mod duration;
+mod environment;
+mod meaning;
+mod mistake;
+mod pending;
+mod place;
+mod secret;
+mod settings;
+mod simulate;
+mod value;
+mod verb;
+
+use std::ffi::OsString;
+
+pub use ca::CaFile;
+pub use environment::Environment;
+pub use mistake::{Mistake, Problem};
+pub use secret::{Secret, SecretError, TokenSource};
+pub use settings::{
+    AccountConfig, Command, Config, Demo, Endpoint, Exporter, Limits, Log, LogFormat, LogLevel,
+    Metrics, OrderSetting, RateLimit, Reading, Scrape, Web,
+};
+pub use simulate::{Fault, FaultName, SimulateConfig, SimulatedOrder};
+pub use table::flags_markdown;
+
+/// Reads the command line, the program's name first, over the environment. Touches no file but
+/// those that hold the token and the certificate authorities.
+pub fn parse(
+    args: impl Iterator<Item = OsString>,
+    environment: &Environment,
+) -> Result<Config, Problem> {
+    let typed = commandline::read(args, environment)?;
+    meaning::of(&typed, environment)
+}
+
+#[cfg(test)]
+mod typing;

@@ -1,0 +1,77 @@
+//! Settings that are documented but not built yet. A row goes when its step comes.
+
+use super::given::Given;
+use super::mistake::Mistake;
+
+/// The variable of the OAuth client's secret.
+pub const CLIENT_SECRET: &str = "METAACCESS_CLIENT_SECRET";
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// A flag or a variable, the one value of it that asks for what the program does already, and what
+/// holds until it is built.
+type Row = (&'static str, Option<&'static str>, &'static str);
+
+const TOKENS: &str = "access tokens are not fetched; leave it out, and give a token by \
+                      --api.access-token-file or METAACCESS_ACCESS_TOKEN";
+
+#[rustfmt::skip]
+const ROWS: [Row; 12] = [
+    ("web.config.file", None,
+        "/metrics is served in clear text to everybody; leave it out, and put a proxy before it \
+         where that must not be"),
+    ("web.enable-lifecycle", Some("false"), "restart to change the configuration; leave it out"),
+    ("config.file", None, "one account is served, set by flags; leave it out"),
+    ("api.client-id", None, TOKENS),
+    ("api.client-secret-file", None, TOKENS),
+    (CLIENT_SECRET, None, TOKENS),
+    ("state.path", None, "counts are kept in memory; leave it out"),
+    ("state.url", None, "counts are kept in memory; leave it out, and run one replica"),
+    ("metrics.hostname", Some("keep"),
+        "hostnames are shown as the log has them; leave it out, and drop the label in Prometheus \
+         by metric_relabel_configs where it must not be stored"),
+    ("metrics.hostname-key-file", None, "hostnames are shown as the log has them; leave it out"),
+    ("metrics.zero-for", Some("0s"), "a new series appears at its value; leave it out"),
+    ("metrics.created", Some("false"), "OpenMetrics answers carry no _created; leave it out"),
+];
+
+/// Why a flag or a variable is refused in this version, if it is. Never shows its value: some of
+/// them hold passwords.
+pub fn refusal(setting: &str) -> Option<Mistake> {
+    let (_, _, until_then) = ROWS.iter().find(|(name, _, _)| *name == setting)?;
+    let shown = match setting.starts_with("METAACCESS_") {
+        true => setting.to_owned(),
+        false => format!("--{setting}"),
+    };
+    Some(not_yet(&shown, until_then))
+}
+
+/// Why a value is refused in this version, if it is.
+pub fn refusal_of(given: &Given) -> Option<Mistake> {
+    let (_, accepts, until_then) = ROWS.iter().find(|(name, _, _)| *name == given.flag())?;
+    let accepted = accepts.is_some() && *accepts == given.text();
+    (!accepted).then(|| not_yet(&given.name(), until_then))
+}
+
+/// Why the command `check` is refused in this version.
+pub fn refusal_of_check() -> Mistake {
+    not_yet(
+        "the command check",
+        "start the exporter instead: its log and metaaccess_up say whether it can read the logs",
+    )
+}
+
+fn not_yet(setting: &str, until_then: &str) -> Mistake {
+    Mistake::sentence(format!(
+        "{setting} is not available yet in version {VERSION}: {until_then}"
+    ))
+}
+
+/// What the help says after a flag that is not built yet.
+pub fn mark(flag: &str) -> &'static str {
+    match ROWS.iter().find(|(name, _, _)| *name == flag) {
+        Some((_, None, _)) => " (not available yet)",
+        Some((_, Some(_), _)) => " (not available yet, but for its default)",
+        None => "",
+    }
+}

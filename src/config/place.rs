@@ -1,0 +1,284 @@
+//! Whether each setting may stand where it stands: with this command, in this version, in argv.
+
+use super::commandline::Typed;
+use super::environment::Environment;
+use super::flags::{Chosen, MisplacedFlags};
+use super::given::{Given, Origin};
+use super::mistake::{Mistake, Mistakes};
+use super::pending;
+use super::secret::{ACCESS_TOKEN, SIMULATE_TOKEN};
+use super::verb::{Role, Verb};
+
+/// Leaves a mistake for each setting that is out of place, and returns warnings for those that the
+/// environment happens to hold.
+pub fn check(typed: &Typed, environment: &Environment, mistakes: &mut Mistakes) -> Vec<String> {
+    if typed.verb == Verb::Check {
+        mistakes.add(pending::refusal_of_check());
+    }
+    for mistake in split(typed).into_iter().chain(in_argv(typed)) {
+        mistakes.add(mistake);
+    }
+    let mut warnings = Vec::new();
+    for given in &typed.given {
+        match (typed.verb.role_of(given.flag()), given.origin()) {
+            (Role::Reads, _) => {
+                if let Some(mistake) = pending::refusal_of(given) {
+                    mistakes.add(mistake);
+                }
+            }
+            (_, Origin::Flag) if is_trap(given) => {}
+            (role, Origin::Flag) => mistakes.add(of_no_use(given, typed.verb, role)),
+            (Role::BringsItsOwn, _) => warnings.push(ignored_by_demo(&given.name())),
+            // An environment is shared by many commands, so that this is usual.
+            (Role::NoUse, _) => {}
+        }
+    }
+    warnings.extend(secrets(typed.verb, environment, mistakes));
+    warnings
+}
+
+fn split(typed: &Typed) -> Vec<Mistake> {
+    let both = typed.split.iter().map(|flag| {
+        Mistake::about(
+            format_args!("--{flag}"),
+            "it stands before the command and after it; put it on one side",
+        )
+    });
+    both.collect()
+}
+
+fn of_no_use(given: &Given, verb: Verb, role: Role) -> Mistake {
+    let (name, command) = (given.name(), verb.name());
+    match role {
+        Role::BringsItsOwn => Mistake::sentence(format!(
+            "{name} cannot be set for {command}, which reads its own simulator and nothing else; \
+             leave it out, or leave {command} out to read a real account"
+        )),
+        Role::NoUse | Role::Reads => Mistake::sentence(format!(
+            "{name} means nothing for {command}; leave it out (what it takes is told by: \
+             metaaccess-exporter {command} --help)"
+        )),
+    }
+}
+
+fn ignored_by_demo(name: &str) -> String {
+    format!("{name} is set, but demo reads its own simulator and ignores it")
+}
+
+/// Secrets among the arguments: every user of the machine could read them there.
+fn in_argv(typed: &Typed) -> Vec<Mistake> {
+    const READ_BY_ALL: &str = "arguments can be read by every user of the machine";
+    let MisplacedFlags {
+        access_token,
+        client_secret,
+    } = &typed.cli.misplaced;
+    let simulate = match &typed.cli.command {
+        Some(Chosen::Simulate(flags)) => flags.token.as_ref(),
+        _ => None,
+    };
+    let token = access_token.as_ref().map(|_| {
+        format!(
+            "an access token is not taken from the command line, since {READ_BY_ALL}; set \
+             {ACCESS_TOKEN}, or name a file by --api.access-token-file"
+        )
+    });
+    let client = client_secret.as_ref().map(|_| {
+        format!(
+            "a client's secret is not taken from the command line, since {READ_BY_ALL}; give an \
+             access token instead: set {ACCESS_TOKEN}, or name a file by --api.access-token-file"
+        )
+    });
+    let simulated = simulate.map(|_| {
+        format!(
+            "the simulator's token is not taken from the command line, as no token is; set \
+             {SIMULATE_TOKEN}"
+        )
+    });
+    let all = [token, client, simulated].into_iter().flatten();
+    all.map(Mistake::sentence).collect()
+}
+
+/// Whether `in_argv` has refused it already.
+fn is_trap(given: &Given) -> bool {
+    ["api.access-token", "api.client-secret", "simulate.token"].contains(&given.flag())
+}
+
+fn secrets(verb: Verb, environment: &Environment, mistakes: &mut Mistakes) -> Vec<String> {
+    let set = [ACCESS_TOKEN, pending::CLIENT_SECRET].into_iter();
+    let set = set.filter(|name| environment.get(name).is_some());
+    match verb {
+        Verb::Serve | Verb::Check => {
+            for mistake in set.filter_map(pending::refusal) {
+                mistakes.add(mistake);
+            }
+            Vec::new()
+        }
+        Verb::Demo => set.map(ignored_by_demo).collect(),
+        Verb::Simulate | Verb::Healthcheck => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::typing::{ACCOUNT, mistake, mistakes, typed};
+
+    #[test]
+    fn what_is_not_built_yet_is_refused_and_says_what_holds_instead() {
+        for line in [
+            "--web.config.file=web.yml",
+            "--web.enable-lifecycle",
+            "--config.file=accounts.yml",
+            "--api.client-id=hunter3",
+            "--api.client-secret-file=hunter3",
+            "--state.path=hunter3",
+            "--state.url=postgres://hunter3",
+            "--metrics.hostname=hash",
+            "--metrics.hostname-key-file=key",
+            "--metrics.zero-for=auto",
+            "--metrics.created",
+        ] {
+            let mistake = mistake(line);
+            let flag = line.split('=').next().unwrap();
+            let start = format!("{flag} is not available yet in version 0.1.0: ");
+            assert!(mistake.starts_with(&start), "{mistake}");
+            assert!(mistake.contains("leave it out"), "{mistake}");
+            assert!(!mistake.contains("hunter3"), "{mistake}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_built_yet_is_refused_from_the_environment_too() {
+        let environment = [
+            ACCOUNT[0],
+            ("METAACCESS_CLIENT_SECRET", "hunter3"),
+            ("METAACCESS_STATE_PATH", "counts.db"),
+        ];
+        let all = mistakes("", &environment);
+        assert_eq!(all.len(), 2, "{all:?}");
+        assert!(
+            all[0].starts_with("METAACCESS_STATE_PATH is not available yet"),
+            "{all:?}"
+        );
+        assert!(
+            all[1].starts_with("METAACCESS_CLIENT_SECRET is not available yet"),
+            "{all:?}"
+        );
+        assert!(!all.concat().contains("hunter3"));
+    }
+
+    #[test]
+    fn what_is_not_built_yet_may_ask_for_what_the_program_does_already() {
+        let line = "--metrics.hostname=keep --metrics.zero-for=0s --metrics.created=false";
+        assert!(typed(line, &ACCOUNT).is_ok());
+    }
+
+    #[test]
+    fn the_command_check_is_refused() {
+        let all = mistakes("check", &ACCOUNT);
+        assert!(
+            all.concat()
+                .starts_with("the command check is not available yet"),
+            "{all:?}"
+        );
+    }
+
+    #[test]
+    fn a_secret_among_the_arguments_is_refused_and_not_shown() {
+        for line in [
+            "--api.access-token hunter3",
+            "--api.access-token=hunter3",
+            "--token hunter3",
+            "demo --access-token=hunter3",
+            "--api.client-secret=hunter3",
+            "simulate --simulate.token hunter3",
+        ] {
+            let problem = typed(line, &ACCOUNT).unwrap_err().to_string();
+            assert!(
+                problem.contains("is not taken from the command line"),
+                "{problem}"
+            );
+            assert!(!problem.contains("hunter"), "{problem}");
+        }
+    }
+
+    #[test]
+    fn the_demo_refuses_a_real_account_among_the_flags() {
+        for flag in [
+            "--api.base-url=https://example.com",
+            "--api.rate-limit=10/1m",
+        ] {
+            assert!(mistake(&format!("demo {flag}")).contains("cannot be set for demo"));
+            assert!(mistake(&format!("{flag} demo")).contains("cannot be set for demo"));
+        }
+    }
+
+    #[test]
+    fn the_demo_ignores_a_real_account_in_the_environment_and_says_so() {
+        let environment = [
+            ACCOUNT[0],
+            ("METAACCESS_CLIENT_SECRET", "hunter2"),
+            ("METAACCESS_API_BASE_URL", "http://example.com"),
+            ("METAACCESS_STATE_PATH", "counts.db"),
+        ];
+        let warnings = typed("demo", &environment).unwrap().warnings;
+        for name in environment.map(|(name, _)| name) {
+            let named = |warning: &String| warning.starts_with(&format!("{name} is set, but demo"));
+            assert!(warnings.iter().any(named), "{name}: {warnings:?}");
+        }
+        assert_eq!(warnings.len(), 4, "{warnings:?}");
+        assert!(!warnings.concat().contains("hunter2"));
+    }
+
+    #[test]
+    fn a_command_refuses_flags_that_mean_nothing_for_it() {
+        assert!(mistake("simulate --api.logs=admin").contains("means nothing for simulate"));
+        assert!(mistake("--web.telemetry-path=/m healthcheck").contains("means nothing for"));
+        assert!(typed("--simulate.seed=1", &ACCOUNT).is_err());
+    }
+
+    #[test]
+    fn a_command_is_not_disturbed_by_the_environment_of_another() {
+        let environment = [
+            ("METAACCESS_API_TIMEOUT", "wrong"),
+            ("METAACCESS_STATE_PATH", "counts.db"),
+            ("METAACCESS_CLIENT_SECRET", "hunter2"),
+        ];
+        for command in ["healthcheck", "simulate"] {
+            assert_eq!(
+                typed(command, &environment).unwrap().warnings,
+                Vec::<String>::new()
+            );
+        }
+        let simulate = [ACCOUNT[0], ("METAACCESS_SIMULATE_SEED", "wrong")];
+        assert_eq!(typed("", &simulate).unwrap().warnings, Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_flag_on_both_sides_of_the_command_is_refused() {
+        let mistake = mistake("--log.level=info demo --log.level debug");
+        assert!(mistake.starts_with("--log.level: it stands before the command and after it"));
+        let addresses = "--web.listen-address=:1 demo --web.listen-address=:2";
+        assert!(
+            mistakes(addresses, &ACCOUNT)
+                .concat()
+                .contains("before the command and after")
+        );
+    }
+
+    #[test]
+    fn an_unknown_variable_is_warned_of() {
+        let environment = [
+            ACCOUNT[0],
+            ("METAACCESS_API_LOG", "device"),
+            ("METAACCESS_API_ACCESS_TOKEN", "hunter3"),
+            ("METAACCESS_EXPORTER_PORT", "tcp://192.0.2.1:19720"),
+        ];
+        let warnings = typed("", &environment).unwrap().warnings;
+        assert_eq!(warnings.len(), 2, "{warnings:?}");
+        assert!(
+            warnings[0].contains("METAACCESS_API_ACCESS_TOKEN"),
+            "{warnings:?}"
+        );
+        assert!(!warnings.concat().contains("hunter3"));
+    }
+}

@@ -1,0 +1,191 @@
+//! Secrets: where they come from, and a wrapping that no log or message shows.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use secrecy::zeroize::Zeroizing;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::pending;
+
+/// The variable of the access token.
+pub const ACCESS_TOKEN: &str = "METAACCESS_ACCESS_TOKEN";
+/// The variable of the token that the simulator takes.
+pub const SIMULATE_TOKEN: &str = "METAACCESS_SIMULATE_TOKEN";
+
+/// The variables that have no flag, and what they hold: arguments can be read by every user of a
+/// machine.
+pub const VARIABLES: [(&str, &str); 3] = [
+    (
+        ACCESS_TOKEN,
+        "The API's access token. Instead of --api.access-token-file",
+    ),
+    (
+        pending::CLIENT_SECRET,
+        "The OAuth client's secret. Instead of --api.client-secret-file",
+    ),
+    (
+        SIMULATE_TOKEN,
+        "The access token that simulate takes; a well-known one when not set",
+    ),
+];
+
+/// A secret in the form of an OAuth token: visible ASCII without spaces. Debug and Display hide it.
+#[derive(Clone)]
+pub struct Secret(SecretString);
+
+impl Secret {
+    /// Takes a secret as it was set or stored; white space round it is no part of it.
+    pub fn new(text: &str) -> Result<Self, SecretError> {
+        let text = text.trim();
+        if text.is_empty() {
+            return Err(SecretError::Empty);
+        }
+        if !text.chars().all(|c| c.is_ascii_graphic()) {
+            return Err(SecretError::Malformed);
+        }
+        Ok(Self(text.into()))
+    }
+
+    /// The secret itself, for the one place that sends it.
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+impl fmt::Display for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("…")
+    }
+}
+
+/// Where the access token comes from.
+#[derive(Clone, Debug)]
+pub enum TokenSource {
+    Given(Secret),
+    /// A file that may change while the exporter runs.
+    File(PathBuf),
+}
+
+impl TokenSource {
+    /// The token as it is now. A file is read anew each time, blocking.
+    pub fn read(&self) -> Result<Secret, SecretError> {
+        match self {
+            Self::Given(secret) => Ok(secret.clone()),
+            Self::File(path) => read_file(path),
+        }
+    }
+}
+
+fn read_file(path: &Path) -> Result<Secret, SecretError> {
+    // A bound, since a path may name a device that never ends.
+    const LONGEST: u64 = 64 * 1024;
+    let mut bytes = Zeroizing::new(Vec::new());
+    let file = File::open(path).map_err(SecretError::Unreadable)?;
+    file.take(LONGEST + 1)
+        .read_to_end(&mut bytes)
+        .map_err(SecretError::Unreadable)?;
+    if bytes.len() as u64 > LONGEST {
+        return Err(SecretError::TooLong);
+    }
+    let text = std::str::from_utf8(&bytes).map_err(|_| SecretError::Malformed)?;
+    Secret::new(text)
+}
+
+/// Why there is no secret where one was to be. Never holds any of what was read.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretError {
+    #[error("the file cannot be read: {0}")]
+    Unreadable(#[source] io::Error),
+    #[error("there is nothing in it")]
+    Empty,
+    #[error("it holds spaces, line breaks or other characters that no token has")]
+    Malformed,
+    #[error("it is larger than 64 KiB, which no token is")]
+    TooLong,
+}
+
+impl SecretError {
+    /// The fixed short form for labels.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Unreadable(_) => "unreadable",
+            Self::Empty => "empty",
+            Self::Malformed => "malformed",
+            Self::TooLong => "too_long",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_shown_by_neither_debug_nor_display() {
+        let secret = Secret::new("hunter2").unwrap();
+        let source = TokenSource::Given(secret.clone());
+        assert_eq!(
+            format!("{secret:?} {secret} {source:?}"),
+            "Secret(…) … Given(Secret(…))"
+        );
+        assert_eq!(secret.expose(), "hunter2");
+    }
+
+    #[test]
+    fn white_space_round_a_secret_is_no_part_of_it() {
+        assert_eq!(Secret::new("  hunter2\r\n").unwrap().expose(), "hunter2");
+    }
+
+    #[test]
+    fn what_is_no_token_is_refused_without_showing_it() {
+        for text in [
+            "",
+            " \n",
+            "two words",
+            "a\tb",
+            "a\u{7f}b",
+            "\u{feff}bom",
+            "pässword",
+        ] {
+            let error = Secret::new(text).unwrap_err();
+            let trimmed = text.trim();
+            assert!(trimmed.is_empty() || !error.to_string().contains(trimmed));
+        }
+    }
+
+    #[test]
+    fn a_file_is_read_anew_each_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        let source = TokenSource::File(path.clone());
+        assert_eq!(source.read().unwrap_err().reason(), "unreadable");
+        std::fs::write(&path, "first\n").unwrap();
+        assert_eq!(source.read().unwrap().expose(), "first");
+        std::fs::write(&path, "second\n").unwrap();
+        assert_eq!(source.read().unwrap().expose(), "second");
+    }
+
+    #[test]
+    fn a_file_that_holds_no_token_says_why() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        let reason_of = |content: &[u8]| {
+            std::fs::write(&path, content).unwrap();
+            TokenSource::File(path.clone()).read().unwrap_err().reason()
+        };
+        assert_eq!(reason_of(b" \n"), "empty");
+        assert_eq!(reason_of(b"\xff\xfe"), "malformed");
+        assert_eq!(reason_of(&[b'a'; 70_000]), "too_long");
+        let folder = TokenSource::File(folder.path().to_owned());
+        assert_eq!(folder.read().unwrap_err().reason(), "unreadable");
+    }
+}

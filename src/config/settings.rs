@@ -1,0 +1,210 @@
+//! What the command line means: plain data, complete and checked.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use url::Url;
+
+use super::ca::CaFile;
+use super::duration;
+use super::secret::{Secret, TokenSource};
+use super::simulate::SimulateConfig;
+use crate::event::{Account, EventType};
+
+/// Everything that was configured. Its Debug shows no secret.
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub command: Command,
+    pub log: Log,
+    /// What the user should know though the program can start; each a sentence for the log.
+    pub warnings: Vec<String>,
+}
+
+/// What to do, with what that needs.
+#[derive(Clone, Debug)]
+pub enum Command {
+    Serve(Exporter),
+    Demo(Demo),
+    Simulate(SimulateConfig),
+    /// Ask `/-/healthy` at this address.
+    Healthcheck(SocketAddr),
+}
+
+/// An exporter of one account.
+#[derive(Clone, Debug)]
+pub struct Exporter {
+    pub web: Web,
+    pub account: AccountConfig,
+    pub scrape: Scrape,
+    pub metrics: Metrics,
+}
+
+/// An exporter that still lacks the simulator it shall read.
+#[derive(Clone, Debug)]
+pub struct Demo {
+    web: Web,
+    name: Account,
+    limits: Limits,
+    reading: Reading,
+    scrape: Scrape,
+    metrics: Metrics,
+}
+
+impl Demo {
+    pub(super) fn new(
+        web: Web,
+        (name, limits, reading): (Account, Limits, Reading),
+        (scrape, metrics): (Scrape, Metrics),
+    ) -> Self {
+        Self {
+            web,
+            name,
+            limits,
+            reading,
+            scrape,
+            metrics,
+        }
+    }
+
+    /// The budget that the simulator has to grant.
+    pub fn rate_limit(&self) -> RateLimit {
+        self.limits.rate
+    }
+
+    /// The exporter that reads the API at `base_url`, which ends with a slash, by this token.
+    pub fn against(self, base_url: Url, token: Secret) -> Exporter {
+        Exporter {
+            web: self.web,
+            account: AccountConfig {
+                name: self.name,
+                endpoint: Endpoint {
+                    base_url,
+                    token: TokenSource::Given(token),
+                    ca: None,
+                },
+                limits: self.limits,
+                reading: self.reading,
+            },
+            scrape: self.scrape,
+            metrics: self.metrics,
+        }
+    }
+}
+
+/// The exporter's own HTTP side.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Web {
+    /// At least one. `[::]` stands for all interfaces, those of IPv4 too: where a machine has no
+    /// IPv6, bind `0.0.0.0` instead.
+    pub listen: Vec<SocketAddr>,
+    /// Starts with a slash; none of the exporter's other paths.
+    pub telemetry_path: String,
+}
+
+/// One account: where its logs are, what may be asked, how they are read.
+#[derive(Clone, Debug)]
+pub struct AccountConfig {
+    pub name: Account,
+    pub endpoint: Endpoint,
+    pub limits: Limits,
+    pub reading: Reading,
+}
+
+/// Where the API is, and how it knows us.
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    /// Ends with a slash, so that `join("o/api/v2/logs")` keeps a path prefix.
+    pub base_url: Url,
+    pub token: TokenSource,
+    /// Trusted instead of the system's authorities.
+    pub ca: Option<CaFile>,
+}
+
+/// What the requests of an account may cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    pub rate: RateLimit,
+    /// For one request, from its start to the last byte of the answer.
+    pub timeout: Duration,
+}
+
+/// How the lines of an account are read.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// At least one, each once, in the order of `EventType::ALL`.
+    pub logs: Vec<EventType>,
+    pub order: OrderSetting,
+    /// The zone that the log's dates and times are written in.
+    pub zone: TimeZone,
+    /// Log time before the newest line that a first start counts.
+    pub lookback: Duration,
+    /// Log time that is read again for lines that came late.
+    pub lateness: Duration,
+}
+
+/// The most requests in any window of time, wherever it starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RateLimit {
+    pub requests: u32,
+    pub window: Duration,
+}
+
+impl RateLimit {
+    /// How long `requests` take on average when the limit is used up.
+    pub fn time_for(self, requests: u32) -> Duration {
+        self.window * requests / self.requests.max(1)
+    }
+}
+
+impl std::fmt::Display for RateLimit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.requests, duration::spell(self.window))
+    }
+}
+
+/// Which end of a log is on page 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OrderSetting {
+    /// Told from the minutes of the lines.
+    Auto,
+    NewestFirst,
+    OldestFirst,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scrape {
+    /// How long before the scraper's own deadline an answer is sent.
+    pub timeout_offset: Duration,
+    /// A refresh younger than this is served again.
+    pub min_interval: Duration,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Metrics {
+    /// The most series of events, all labels together.
+    pub max_series: usize,
+    /// The most different events of one log.
+    pub max_events: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Log {
+    pub level: LogLevel,
+    pub format: LogFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogLevel {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    Logfmt,
+    Json,
+}
