@@ -6,7 +6,11 @@ use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
+use super::file;
 use super::mistake::Wrong;
+
+/// Several times what the bundles of operating systems have.
+const LONGEST: u64 = 4 * 1024 * 1024;
 
 /// A PEM file as it was at start: at least one certificate, and each can be trusted.
 #[derive(Clone, Debug)]
@@ -18,7 +22,7 @@ pub struct CaFile {
 impl CaFile {
     /// Reads the file, blocking.
     pub fn read(path: &Path) -> Result<Self, Wrong> {
-        let pem = std::fs::read(path).map_err(|error| {
+        let pem = file::read(path, LONGEST).map_err(|error| {
             wrong(format!(
                 "the file cannot be read ({error}): check path and permissions"
             ))

@@ -1,6 +1,5 @@
 //! The command line as clap knows it: flags, their help, and the environment beneath them.
 
-use std::collections::BTreeSet;
 use std::ffi::OsString;
 
 use clap::error::ErrorKind;
@@ -9,10 +8,11 @@ use clap::{Arg, ArgMatches, Command, CommandFactory, FromArgMatches};
 
 use super::environment::Environment;
 use super::flags::Cli;
-use super::given::{Given, GivenParser, Origin, variable};
+use super::given::{Given, GivenParser, Origin, looks_like_token, variable};
+use super::help::described;
 use super::mistake::Problem;
+use super::simulate;
 use super::verb::{Role, Verb};
-use super::{pending, secret, simulate};
 
 /// What was typed, and by which names.
 #[derive(Debug)]
@@ -38,8 +38,10 @@ pub fn read(
     let args: Vec<OsString> = args.collect();
     let described = described(Cli::command());
     let command = shared_by_all(beneath(described, environment));
-    let matches = command.try_get_matches_from(&args).map_err(problem)?;
-    let cli = Cli::from_arg_matches(&matches).map_err(problem)?;
+    let matches = command
+        .try_get_matches_from(&args)
+        .map_err(|error| problem(&error, &args))?;
+    let cli = Cli::from_arg_matches(&matches).map_err(|error| problem(&error, &args))?;
     Ok(Typed {
         verb: Verb::of(cli.command.as_ref()),
         given: given_in(&matches),
@@ -48,69 +50,17 @@ pub fn read(
     })
 }
 
-fn problem(error: clap::Error) -> Problem {
+fn problem(error: &clap::Error, args: &[OsString]) -> Problem {
     let text = error.render().to_string().trim_end().to_owned();
+    // clap shows a word it did not expect, which may be a token that went astray.
+    let astray = args.iter().filter_map(|arg| arg.to_str());
+    let text = astray
+        .filter(|arg| looks_like_token(arg))
+        .fold(text, |text, token| text.replace(token, "…"));
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Problem::Asked(text),
         _ => Problem::Unreadable(text),
     }
-}
-
-/// All flags that users may type, with the default clap was told, once each.
-pub fn documented(command: &Command) -> Vec<&Arg> {
-    let own = command.get_arguments();
-    let simulate = command.find_subcommand("simulate");
-    let simulators = simulate
-        .into_iter()
-        .flat_map(Command::get_arguments)
-        .filter(|arg| arg.get_long().is_some_and(simulate::is_flag));
-    own.chain(simulators)
-        .filter(|arg| arg.get_long().is_some() && !arg.is_hide_set())
-        .collect()
-}
-
-/// The variables that mean something: those of the flags, and the secrets'.
-pub fn known_variables() -> BTreeSet<String> {
-    let command = described(Cli::command());
-    let flags = documented(&command).into_iter().filter_map(Arg::get_long);
-    let secrets = secret::VARIABLES.iter().map(|(name, _)| (*name).to_owned());
-    flags.map(variable).chain(secrets).collect()
-}
-
-/// Adds to each flag's help what clap would not say: its variable, and whether it is built yet.
-fn described(command: Command) -> Command {
-    let describe = |arg: Arg| {
-        let (Some(flag), false) = (arg.get_long(), arg.is_hide_set()) else {
-            return arg;
-        };
-        let text = arg.get_help().map(ToString::to_string).unwrap_or_default();
-        let default = default_of(&arg).map(|default| format!(" [default: {default}]"));
-        let help = format!(
-            "{text}{}{} [env: {}]",
-            pending::mark(flag),
-            default.unwrap_or_default(),
-            variable(flag)
-        );
-        arg.help(help).hide_default_value(true)
-    };
-    command
-        .mut_args(describe)
-        .mut_subcommands(|sub| sub.mut_args(describe))
-        .after_help(secrets_help())
-}
-
-fn secrets_help() -> String {
-    let rows = secret::VARIABLES.iter().map(|(name, meaning)| {
-        let mark = pending::mark(name);
-        format!("\n  {name}\n          {meaning}{mark}")
-    });
-    "From the environment alone:".to_owned() + &rows.collect::<String>()
-}
-
-/// The default of a flag as the help shows it.
-pub fn default_of(arg: &Arg) -> Option<String> {
-    let default = arg.get_default_values().first()?;
-    Some(default.to_string_lossy().into_owned())
 }
 
 /// Lays the environment beneath the flags: a set variable takes the place of the default.
@@ -281,38 +231,6 @@ mod tests {
         ] {
             assert_eq!(typed(line, &ACCOUNT).unwrap_err().exit_code(), 64, "{line}");
         }
-    }
-
-    #[test]
-    fn help_names_every_setting_with_its_default_and_variable() {
-        let help = asked("--help");
-        for part in [
-            "--api.rate-limit <N/DURATION>",
-            "[default: 10/1m]",
-            "[env: METAACCESS_API_RATE_LIMIT]",
-            "METAACCESS_ACCESS_TOKEN",
-            "(not available yet)",
-        ] {
-            assert!(help.contains(part), "{part:?} is not in {help}");
-        }
-        assert!(!help.contains("--api.access-token "), "{help}");
-        assert!(
-            help.lines().all(|line| line.chars().count() <= 100),
-            "{help}"
-        );
-    }
-
-    #[test]
-    fn help_of_a_command_names_what_it_takes() {
-        let simulate = asked("simulate --help");
-        assert!(simulate.contains("--simulate.fault") && simulate.contains("--log.level"));
-        assert!(!simulate.contains("--api.timeout"), "{simulate}");
-        let demo = asked("demo --help");
-        assert!(
-            demo.contains("--account.name") && !demo.contains("--api.base-url"),
-            "{demo}"
-        );
-        assert!(asked("healthcheck --help").contains("--web.listen-address"));
     }
 
     #[test]

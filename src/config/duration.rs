@@ -104,8 +104,12 @@ fn nanoseconds(number: &str, unit: u128) -> Option<u128> {
     whole.checked_add(part / scale)
 }
 
-/// Writes a duration so that `parse` reads the same one: `1m30s`, `24h`, `0.5s`.
+/// Writes a duration so that `parse` reads the same one: `1m30s`, `24h`, `500ms`.
 pub fn spell(duration: Duration) -> String {
+    let nanos = duration.as_nanos();
+    if (1..1_000_000_000).contains(&nanos) && nanos.is_multiple_of(1_000_000) {
+        return format!("{}ms", nanos / 1_000_000);
+    }
     let seconds = duration.as_secs();
     let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
     let mut text = String::new();
@@ -186,7 +190,7 @@ mod tests {
         assert_eq!(read("1m"), Ok(Duration::from_secs(60)));
         assert_eq!(
             read("2m").unwrap_err().to_string(),
-            "expected a duration from 0.1s to 1m; this is too long"
+            "expected a duration from 100ms to 1m; this is too long"
         );
         assert!(read("99ms").unwrap_err().to_string().ends_with("too short"));
     }
@@ -198,6 +202,8 @@ mod tests {
         assert_eq!(spelt("1d"), "24h");
         assert_eq!(spelt("10s"), "10s");
         assert_eq!(spelt("1m0.5s"), "1m0.5s");
+        assert_eq!(spelt("0.5s"), "500ms");
+        assert_eq!(spelt("0.5ms"), "0.0005s");
         assert_eq!(spelt("0"), "0s");
     }
 

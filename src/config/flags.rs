@@ -14,6 +14,7 @@ use super::given::{Given, GivenParser};
 #[derive(Debug, Parser)]
 #[command(
     name = "metaaccess-exporter",
+    bin_name = "metaaccess-exporter",
     version,
     next_line_help = true,
     max_term_width = 100
@@ -223,12 +224,12 @@ pub struct LogFlags {
 pub struct MisplacedFlags {
     #[arg(
         long = "api.access-token", aliases = ["api.token", "access-token", "token"], hide = true,
-        num_args = 0..=1, value_parser = GivenParser::forgetful()
+        num_args = 0..=1, default_missing_value = "", value_parser = GivenParser::forgetful()
     )]
     pub access_token: Option<Given>,
     #[arg(
         long = "api.client-secret", aliases = ["client-secret", "api.secret", "secret"],
-        hide = true, num_args = 0..=1, value_parser = GivenParser::forgetful()
+        hide = true, num_args = 0..=1, default_missing_value = "", value_parser = GivenParser::forgetful()
     )]
     pub client_secret: Option<Given>,
 }

@@ -75,7 +75,7 @@ pub fn variable(flag: &str) -> String {
 }
 
 /// Whether a text has the form of the vendor's tokens, a UUID: then it was put in the wrong place.
-fn looks_like_token(text: &str) -> bool {
+pub fn looks_like_token(text: &str) -> bool {
     let digits = text.chars().filter(char::is_ascii_hexdigit).count();
     digits >= 32 && text.chars().all(|c| c.is_ascii_hexdigit() || c == '-')
 }

@@ -1,24 +1,19 @@
 //! What was typed -> what it means, or everything that is wrong with it.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
-use super::ca::CaFile;
-use super::commandline::{self, Typed};
+use super::commandline::Typed;
 use super::environment::Environment;
-use super::flags::{ApiFlags, Chosen, Cli, LogFlags, MetricsFlags, ScrapeFlags, WebFlags};
-use super::given::Given;
-use super::mistake::{Mistake, Mistakes, Problem, Wrong};
-use super::secret::{ACCESS_TOKEN, Secret, TokenSource};
+use super::flags::{Chosen, Cli, LogFlags, MetricsFlags, ScrapeFlags, WebFlags};
+use super::mistake::{Mistake, Mistakes, Problem};
+use super::secret::ACCESS_TOKEN;
 use super::settings::{
-    AccountConfig, Command, Config, Demo, Endpoint, Exporter, Limits, Log, Metrics, RateLimit,
-    Reading, Scrape, Web,
+    AccountConfig, Command, Config, Demo, Exporter, Log, Metrics, RateLimit, Reading, Scrape, Web,
 };
 use super::verb::Verb;
-use super::{address, duration, place, simulate, value};
+use super::{account, address, duration, help, place, simulate, value};
 
-const DAY: Duration = Duration::from_secs(86_400);
 const HOUR: Duration = Duration::from_secs(3_600);
 
 /// What `demo` allows itself, so that there is something to see soon.
@@ -30,7 +25,7 @@ const DEMO_RATE: RateLimit = RateLimit {
 /// The meaning of what was typed. Reads the files that are named, and nothing else.
 pub fn of(typed: &Typed, environment: &Environment) -> Result<Config, Problem> {
     let mut mistakes = Mistakes::default();
-    let mut warnings = unknown_variables(environment);
+    let mut warnings = unknown_variables(typed, environment);
     warnings.extend(place::check(typed, environment, &mut mistakes));
     let log = log(&typed.cli.log, &mut mistakes);
     let command = command(typed, environment, &mut mistakes);
@@ -45,16 +40,21 @@ pub fn of(typed: &Typed, environment: &Environment) -> Result<Config, Problem> {
     })
 }
 
-fn unknown_variables(environment: &Environment) -> Vec<String> {
-    let known = commandline::known_variables();
+fn unknown_variables(typed: &Typed, environment: &Environment) -> Vec<String> {
+    if typed.verb == Verb::Healthcheck {
+        // It runs every few seconds, and the exporter beside it has said it already.
+        return Vec::new();
+    }
+    let known = help::known_variables();
     let unknown = environment.unknown(&known).into_iter();
-    unknown
-        .map(|name| {
-            format!(
-                "the environment variable {name} is none of this program's settings and is ignored"
-            )
-        })
-        .collect()
+    let warnings = unknown.map(|name| {
+        let hint = match name.ends_with("TOKEN") {
+            true => format!("; an access token goes into {ACCESS_TOKEN}"),
+            false => String::new(),
+        };
+        format!("{name} is set, but there is no such setting: it is ignored{hint}")
+    });
+    warnings.collect()
 }
 
 fn command(typed: &Typed, environment: &Environment, mistakes: &mut Mistakes) -> Option<Command> {
@@ -74,10 +74,10 @@ fn command(typed: &Typed, environment: &Environment, mistakes: &mut Mistakes) ->
 fn exporter(cli: &Cli, environment: &Environment, mistakes: &mut Mistakes) -> Option<Exporter> {
     let web = web(&cli.web, mistakes);
     let name = mistakes.read(&cli.account.account_name, value::account);
-    let endpoint = endpoint(&cli.api, environment, mistakes);
+    let endpoint = account::endpoint(&cli.api, environment, mistakes);
     let rate = mistakes.read(&cli.api.rate_limit, value::rate_limit);
-    let limits = limits(&cli.api, rate, mistakes);
-    let reading = reading(&cli.api, rate, mistakes);
+    let limits = account::limits(&cli.api, rate, mistakes);
+    let reading = account::reading(&cli.api, rate, mistakes);
     let scrape = scrape(&cli.scrape, rate.zip(reading.as_ref()), mistakes);
     let metrics = metrics(&cli.metrics, mistakes);
     Some(Exporter {
@@ -96,8 +96,8 @@ fn exporter(cli: &Cli, environment: &Environment, mistakes: &mut Mistakes) -> Op
 fn demo(cli: &Cli, mistakes: &mut Mistakes) -> Option<Demo> {
     let web = web(&cli.web, mistakes);
     let name = mistakes.read(&cli.account.account_name, value::account);
-    let limits = limits(&cli.api, Some(DEMO_RATE), mistakes);
-    let reading = reading(&cli.api, Some(DEMO_RATE), mistakes);
+    let limits = account::limits(&cli.api, Some(DEMO_RATE), mistakes);
+    let reading = account::reading(&cli.api, Some(DEMO_RATE), mistakes);
     let known = reading.as_ref().map(|reading| (DEMO_RATE, reading));
     let scrape = scrape(&cli.scrape, known, mistakes);
     let metrics = metrics(&cli.metrics, mistakes);
@@ -144,99 +144,6 @@ fn healthcheck(flags: &WebFlags, mistakes: &mut Mistakes) -> Option<SocketAddr> 
         ));
     }
     Some(address::reached_at(first))
-}
-
-fn endpoint(
-    flags: &ApiFlags,
-    environment: &Environment,
-    mistakes: &mut Mistakes,
-) -> Option<Endpoint> {
-    let base_url = mistakes.read(&flags.base_url, address::base_url);
-    let token = token(flags.access_token_file.as_ref(), environment, mistakes);
-    let ca = mistakes.read_if_given(flags.ca_file.as_ref(), |text| CaFile::read(text.as_ref()));
-    Some(Endpoint {
-        base_url: base_url?,
-        token: token?,
-        ca: ca?,
-    })
-}
-
-fn token(
-    file: Option<&Given>,
-    environment: &Environment,
-    mistakes: &mut Mistakes,
-) -> Option<TokenSource> {
-    let mistake = match (file, environment.get(ACCESS_TOKEN)) {
-        (Some(file), None) => return mistakes.read(file, token_file),
-        (None, Some(text)) => match Secret::new(&text.to_string_lossy()) {
-            Ok(secret) => return Some(TokenSource::Given(secret)),
-            Err(error) => Mistake::about(
-                ACCESS_TOKEN,
-                format_args!("{error}; set it to the access token alone"),
-            ),
-        },
-        (Some(file), Some(_)) => Mistake::about(
-            format_args!("{} and {ACCESS_TOKEN}", file.name()),
-            "both give the access token; give one of them",
-        ),
-        (None, None) => Mistake::about(
-            "the access token",
-            format_args!(
-                "none is given; set {ACCESS_TOKEN}, or write it to a file and name that by \
-                 --api.access-token-file (without an account, try: metaaccess-exporter demo)"
-            ),
-        ),
-    };
-    mistakes.add(mistake);
-    None
-}
-
-fn token_file(text: &str) -> Result<TokenSource, Wrong> {
-    let source = TokenSource::File(PathBuf::from(text));
-    match source.read() {
-        Ok(_) => Ok(source),
-        Err(error) => Err(Wrong::new(
-            "a file that holds the access token alone",
-            format!("{error}: check path, permissions and content"),
-        )),
-    }
-}
-
-fn limits(flags: &ApiFlags, rate: Option<RateLimit>, mistakes: &mut Mistakes) -> Option<Limits> {
-    let bounds = Duration::from_millis(100)..=Duration::from_secs(60);
-    let timeout = mistakes.read(&flags.request_timeout, duration::within(bounds));
-    Some(Limits {
-        rate: rate?,
-        timeout: timeout?,
-    })
-}
-
-fn reading(flags: &ApiFlags, rate: Option<RateLimit>, mistakes: &mut Mistakes) -> Option<Reading> {
-    let logs = mistakes.read(&flags.logs, value::logs);
-    let order = mistakes.read(&flags.order, value::order);
-    let zone = mistakes.read(&flags.timezone, value::zone);
-    let lookback = duration::within(Duration::ZERO..=366 * DAY);
-    let lookback = mistakes.read(&flags.lookback, lookback);
-    let lateness = mistakes.read(&flags.lateness, duration::within(Duration::ZERO..=DAY));
-    if let (Some(rate), Some(logs)) = (rate, &logs)
-        && usize::try_from(rate.requests).is_ok_and(|requests| requests < logs.len())
-    {
-        mistakes.add(Mistake::about(
-            flags.rate_limit.name(),
-            format_args!(
-                "{rate} is less than one request for each of {} logs; allow more, or read one log \
-                 by --api.logs",
-                logs.len()
-            ),
-        ));
-    }
-    Some(Reading {
-        logs: logs?,
-        order: order?,
-        zone: zone?,
-        lookback: lookback?,
-        lateness: lateness?,
-    })
 }
 
 /// Without its own value the least interval leaves a fifth of the budget to spare; that needs
@@ -298,6 +205,7 @@ fn warnings_of(exporter: &Exporter) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Secret;
     use crate::config::typing::{ACCOUNT, exporter, mistake, mistakes, typed};
     use crate::config::{LogFormat, LogLevel, OrderSetting};
     use crate::event::EventType;
@@ -325,7 +233,7 @@ mod tests {
         assert_eq!(account.reading.logs, EventType::ALL);
         assert_eq!(account.reading.order, OrderSetting::Auto);
         assert_eq!(account.reading.zone.iana_name(), Some("UTC"));
-        assert_eq!(account.reading.lookback, DAY);
+        assert_eq!(account.reading.lookback, 24 * HOUR);
         assert_eq!(account.reading.lateness, Duration::from_secs(120));
         assert_eq!(exporter.scrape.timeout_offset, Duration::from_millis(500));
         assert_eq!(
@@ -371,7 +279,7 @@ mod tests {
         );
         let about = |name: &str| all.iter().any(|mistake| mistake.starts_with(name));
         for name in [
-            "--api.timeout \"5\": expected a duration from 0.1s to 1m; add the unit: 5s",
+            "--api.timeout \"5\": expected a duration from 100ms to 1m; add the unit: 5s",
             "--api.base-url \"http://example.com\": ",
             "--log.level \"loud\": expected error, warn, info, debug or trace",
             "--web.listen-address \"19720\": ",
@@ -387,83 +295,10 @@ mod tests {
     }
 
     #[test]
-    fn every_log_needs_its_request() {
-        assert!(mistake("--api.rate-limit=1/1m").contains("one request for each of 2 logs"));
-        assert_eq!(
-            exporter("--api.rate-limit=1/1m --api.logs=admin")
-                .account
-                .limits
-                .rate
-                .requests,
-            1
-        );
-    }
-
-    #[test]
     fn an_address_is_listened_on_once() {
         let line = "--web.listen-address=127.0.0.1:1,[::1]:1 --web.listen-address=:0 --web.listen-address=:0";
         assert_eq!(exporter(line).web.listen.len(), 4);
         assert!(mistake("--web.listen-address=:1,:1").contains("[::]:1 is named twice"));
-    }
-
-    #[test]
-    fn the_token_has_one_source() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("token");
-        std::fs::write(&path, "hunter2\n").unwrap();
-        let line = format!("--api.access-token-file={}", path.display());
-        let config = typed(&line, &[]).unwrap();
-        let Command::Serve(exporter) = config.command else {
-            panic!("{config:?}");
-        };
-        assert_eq!(
-            exporter.account.endpoint.token.read().unwrap().expose(),
-            "hunter2"
-        );
-        let both = mistake(&line);
-        assert!(
-            both.starts_with("--api.access-token-file and METAACCESS_ACCESS_TOKEN: "),
-            "{both}"
-        );
-        assert!(!both.contains("hunter2"));
-        std::fs::write(&path, "").unwrap();
-        assert!(
-            mistakes(&line, &[])
-                .concat()
-                .contains("there is nothing in it")
-        );
-        std::fs::remove_file(&path).unwrap();
-        assert!(mistakes(&line, &[]).concat().contains("cannot be read"));
-    }
-
-    #[test]
-    fn a_broken_token_is_refused_without_being_shown() {
-        let all = mistakes("", &[("METAACCESS_ACCESS_TOKEN", "hunter2 hunter3")]);
-        assert!(
-            all[0].starts_with("METAACCESS_ACCESS_TOKEN: it holds spaces"),
-            "{all:?}"
-        );
-        assert!(!all.concat().contains("hunter"));
-        let all = mistakes("", &[("METAACCESS_ACCESS_TOKEN", " \n")]);
-        assert!(
-            all[0].starts_with("METAACCESS_ACCESS_TOKEN: there is nothing in it"),
-            "{all:?}"
-        );
-    }
-
-    #[test]
-    fn a_token_in_the_wrong_place_is_not_shown() {
-        let token = "01234567-89ab-cdef-0123-456789abcdef";
-        for flag in ["api.access-token-file", "api.ca-file", "api.timezone"] {
-            let all = mistakes(&format!("--{flag}={token}"), &[]).concat();
-            assert!(
-                all.contains(&format!("--{flag} (value not shown)")),
-                "{all}"
-            );
-            assert!(!all.contains(token), "{all}");
-        }
-        let all = mistakes("--api.base-url=https://me:hunter2@example.com", &ACCOUNT).concat();
-        assert!(!all.contains("hunter2"), "{all}");
     }
 
     #[test]

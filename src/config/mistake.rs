@@ -30,8 +30,8 @@ impl Problem {
 
 fn listed(mistakes: &[Mistake]) -> String {
     let head = match mistakes.len() {
-        1 => "1 mistake in the configuration:".to_owned(),
-        several => format!("{several} mistakes in the configuration:"),
+        1 => "error: 1 mistake in the configuration:".to_owned(),
+        several => format!("error: {several} mistakes in the configuration:"),
     };
     let lines = mistakes.iter().map(|mistake| format!("\n  {mistake}"));
     head + &lines.collect::<String>()
@@ -147,7 +147,7 @@ mod tests {
         ]);
         assert_eq!(
             problem.to_string(),
-            "2 mistakes in the configuration:\n  --api.timeout: too long\n  --api.logs: empty\n\
+            "error: 2 mistakes in the configuration:\n  --api.timeout: too long\n  --api.logs: empty\n\
              Every setting is described by: metaaccess-exporter --help"
         );
     }

@@ -11,11 +11,14 @@ pub mod flags;
 pub mod given;
 pub mod table;
 
+mod account;
 mod address;
 mod ca;
 mod commandline;
 mod duration;
 mod environment;
+mod file;
+mod help;
 mod meaning;
 mod mistake;
 mod pending;

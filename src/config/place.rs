@@ -188,6 +188,7 @@ mod tests {
             "--api.access-token hunter3",
             "--api.access-token=hunter3",
             "--token hunter3",
+            "--token",
             "demo --access-token=hunter3",
             "--api.client-secret=hunter3",
             "simulate --simulate.token hunter3",

@@ -1,14 +1,13 @@
 //! Secrets: where they come from, and a wrapping that no log or message shows.
 
 use std::fmt;
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::pending;
+use super::{file, pending};
 
 /// The variable of the access token.
 pub const ACCESS_TOKEN: &str = "METAACCESS_ACCESS_TOKEN";
@@ -86,16 +85,9 @@ impl TokenSource {
 }
 
 fn read_file(path: &Path) -> Result<Secret, SecretError> {
-    // A bound, since a path may name a device that never ends.
     const LONGEST: u64 = 64 * 1024;
-    let mut bytes = Zeroizing::new(Vec::new());
-    let file = File::open(path).map_err(SecretError::Unreadable)?;
-    file.take(LONGEST + 1)
-        .read_to_end(&mut bytes)
-        .map_err(SecretError::Unreadable)?;
-    if bytes.len() as u64 > LONGEST {
-        return Err(SecretError::TooLong);
-    }
+    let bytes = file::read(path, LONGEST).map_err(SecretError::Unreadable)?;
+    let bytes = Zeroizing::new(bytes);
     let text = std::str::from_utf8(&bytes).map_err(|_| SecretError::Malformed)?;
     Secret::new(text)
 }
@@ -109,8 +101,6 @@ pub enum SecretError {
     Empty,
     #[error("it holds spaces, line breaks or other characters that no token has")]
     Malformed,
-    #[error("it is larger than 64 KiB, which no token is")]
-    TooLong,
 }
 
 impl SecretError {
@@ -120,7 +110,6 @@ impl SecretError {
             Self::Unreadable(_) => "unreadable",
             Self::Empty => "empty",
             Self::Malformed => "malformed",
-            Self::TooLong => "too_long",
         }
     }
 }
@@ -184,7 +173,7 @@ mod tests {
         };
         assert_eq!(reason_of(b" \n"), "empty");
         assert_eq!(reason_of(b"\xff\xfe"), "malformed");
-        assert_eq!(reason_of(&[b'a'; 70_000]), "too_long");
+        assert_eq!(reason_of(&[b'a'; 70_000]), "unreadable");
         let folder = TokenSource::File(folder.path().to_owned());
         assert_eq!(folder.read().unwrap_err().reason(), "unreadable");
     }

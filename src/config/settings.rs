@@ -72,6 +72,11 @@ impl Demo {
         self.limits.rate
     }
 
+    /// How the lines will be read: the simulator has to write them in that zone and order.
+    pub fn reading(&self) -> &Reading {
+        &self.reading
+    }
+
     /// The exporter that reads the API at `base_url`, which ends with a slash, by this token.
     pub fn against(self, base_url: Url, token: Secret) -> Exporter {
         Exporter {

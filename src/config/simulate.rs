@@ -109,7 +109,7 @@ pub struct SimulateFlags {
     pub spaces: Given,
     /// Exists to be refused without showing what was typed.
     #[arg(
-        id = "simulate.token", long = "simulate.token", hide = true, num_args = 0..=1,
+        id = "simulate.token", long = "simulate.token", hide = true, num_args = 0..=1, default_missing_value = "",
         value_parser = GivenParser::forgetful()
     )]
     pub token: Option<Given>,

@@ -2,7 +2,7 @@
 
 use super::commandline;
 use super::given::variable;
-use super::{pending, secret};
+use super::{help, pending, secret};
 
 /// One setting as the manual lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,15 +19,15 @@ pub struct Row {
 /// All settings in the order of the help, the secrets last.
 pub fn rows() -> Vec<Row> {
     let command = commandline::command();
-    let flags = commandline::documented(&command).into_iter().map(|arg| {
+    let flags = help::documented(&command).into_iter().map(|arg| {
         let flag = arg.get_long().unwrap_or_default();
         let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
-        // What `commandline` added has its own columns here.
-        let help = help.split(" [").next().unwrap_or_default();
+        // What `help` added has its own columns here.
+        let help = help.split('\n').next().unwrap_or_default();
         Row {
             flag: format!("--{flag}"),
             variable: variable(flag),
-            default: commandline::default_of(arg).unwrap_or_default(),
+            default: help::default_of(arg).unwrap_or_default(),
             help: help.to_owned(),
         }
     });
