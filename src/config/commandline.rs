@@ -234,6 +234,21 @@ mod tests {
     }
 
     #[test]
+    fn a_token_that_went_astray_is_not_shown() {
+        let token = "01234567-89ab-cdef-0123-456789abcdef";
+        let lines = [
+            token.to_owned(),
+            format!("demo {token}"),
+            format!("--tokn={token}"),
+            format!("--tokn {token}"),
+        ];
+        for line in lines {
+            let problem = typed(&line, &ACCOUNT).unwrap_err().to_string();
+            assert!(!problem.contains(token), "{problem}");
+        }
+    }
+
+    #[test]
     fn help_shows_the_defaults_whatever_the_environment_says() {
         let environment = [("METAACCESS_API_BASE_URL", "https://example.com")];
         let Err(Problem::Asked(help)) = typed("--help", &environment) else {
