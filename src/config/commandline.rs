@@ -234,6 +234,14 @@ mod tests {
     }
 
     #[test]
+    fn of_a_secret_among_the_arguments_nothing_is_kept() {
+        let args = ["metaaccess-exporter", "--token", "hunter2"].map(OsString::from);
+        let typed = read(args.into_iter(), &Environment::default()).unwrap();
+        assert!(typed.given.iter().all(|given| given.raw().is_empty()));
+        assert_eq!(typed.given.len(), 1);
+    }
+
+    #[test]
     fn a_token_that_went_astray_is_not_shown() {
         let token = "01234567-89ab-cdef-0123-456789abcdef";
         let lines = [
