@@ -1,3 +1,4 @@
 //! The vendor's API: what it says (`v2`), and the one place that talks to it (`client`).
 
+pub mod failure;
 pub mod v2;
