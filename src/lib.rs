@@ -11,5 +11,6 @@ pub mod moment;
 pub mod order;
 pub mod plan;
 pub mod sighting;
+pub mod simulator;
 pub mod stitch;
 pub mod window;

@@ -1,0 +1,397 @@
+//! The JSON of the control plane: what may be posted, and what is told.
+
+use jiff::civil::{Date, Time};
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Deserializer};
+use serde_json::{Value, json};
+
+use super::fault::{Fault, Kind, Target, Wait};
+use super::limit::{RateLimit, Received, Record};
+use super::line::{Line, minute_at, written};
+use super::log::Raw;
+use super::settings::Drift;
+use super::world::{Purge, World};
+use crate::event::{EventType, Minute};
+use crate::moment::Moment;
+
+/// One of the logs, by its name or by the API's parameter.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(try_from = "Value")]
+pub struct LogName(pub EventType);
+
+impl TryFrom<Value> for LogName {
+    type Error = String;
+
+    fn try_from(value: Value) -> Result<Self, String> {
+        let matches = |log: &EventType| value == log.as_str() || value == log.parameter();
+        let found = EventType::ALL.into_iter().find(matches);
+        found
+            .map(Self)
+            .ok_or_else(|| format!("event_type {value} is neither \"device\" nor \"admin\""))
+    }
+}
+
+/// A line to log, or a malformed entry where it has `raw`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PostedLine {
+    event_type: LogName,
+    /// `2013-12-06`, with `time`; the simulator's present minute where both are missing.
+    date: Option<String>,
+    /// `17:28`
+    time: Option<String>,
+    /// Whole minutes since the Unix epoch, in place of `date` and `time`.
+    minute: Option<i64>,
+    #[serde(default = "metaaccess")]
+    category: String,
+    #[serde(default)]
+    version: String,
+    #[serde(default)]
+    hostname: String,
+    #[serde(default)]
+    event: String,
+    description: Option<String>,
+    #[serde(default, deserialize_with = "even_null")]
+    raw: Option<Value>,
+    #[serde(default, deserialize_with = "even_null")]
+    raw_date: Option<Value>,
+}
+
+fn metaaccess() -> String {
+    "MetaAccess".to_owned()
+}
+
+/// Tells `null` from nothing.
+fn even_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
+}
+
+/// What a posted line asks to be logged.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Posted {
+    Line(Line),
+    Malformed(EventType, Minute, Raw),
+}
+
+impl PostedLine {
+    /// The line in a log of this zone, dated `present` where it has no date of its own.
+    pub fn posted(self, zone: &TimeZone, present: Minute) -> Result<Posted, String> {
+        let minute = self.dated(zone)?.unwrap_or(present);
+        let event_type = self.event_type.0;
+        if let Some(value) = self.raw {
+            return Ok(Posted::Malformed(
+                event_type,
+                minute,
+                Raw {
+                    value,
+                    date: self.raw_date,
+                },
+            ));
+        }
+        let line = Line::device(
+            minute,
+            &self.category,
+            &self.version,
+            &self.hostname,
+            &self.event,
+        );
+        let line = Line { event_type, ..line };
+        Ok(Posted::Line(match self.description {
+            Some(description) => line.described(&description),
+            None => line,
+        }))
+    }
+
+    fn dated(&self, zone: &TimeZone) -> Result<Option<Minute>, String> {
+        if let Some(minute) = self.minute {
+            return Ok(Some(Minute(minute)));
+        }
+        let (date, time) = match (&self.date, &self.time) {
+            (None, None) => return Ok(None),
+            (Some(date), Some(time)) => (date, time),
+            _ => return Err("date and time go together: give both or neither".to_owned()),
+        };
+        let day: Date = date
+            .parse()
+            .map_err(|_| format!("date {date:?} is not like 2013-12-06"))?;
+        let clock: Time = time
+            .parse()
+            .map_err(|_| format!("time {time:?} is not like 17:28"))?;
+        let minute = minute_at(day.to_datetime(clock), zone);
+        minute
+            .map(Some)
+            .ok_or_else(|| format!("date {date:?} is beyond the calendar"))
+    }
+}
+
+/// A fault to inject.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PostedFault {
+    kind: String,
+    #[serde(default)]
+    target: TargetName,
+    event_type: Option<LogName>,
+    page: Option<u64>,
+    #[serde(default)]
+    skip: u64,
+    times: Option<u64>,
+    status: Option<u16>,
+    retry_after: Option<u64>,
+    location: Option<String>,
+    lines: Option<usize>,
+    ms: Option<u64>,
+    #[serde(default)]
+    spread_ms: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum TargetName {
+    Logs,
+    Token,
+    Account,
+    #[default]
+    All,
+}
+
+impl PostedFault {
+    pub fn fault(self) -> Result<Fault, String> {
+        Ok(Fault {
+            kind: self.kind()?,
+            target: match self.target {
+                TargetName::Logs => Target::Logs,
+                TargetName::Token => Target::Token,
+                TargetName::Account => Target::Account,
+                TargetName::All => Target::All,
+            },
+            event_type: self.event_type.map(|log| log.0),
+            page: self.page,
+            skip: self.skip,
+            times: self.times,
+        })
+    }
+
+    fn kind(&self) -> Result<Kind, String> {
+        Ok(match self.kind.as_str() {
+            "status" => Kind::Status {
+                status: self
+                    .status
+                    .filter(|status| (200..600).contains(status))
+                    .ok_or("status from 200 to 599 is missing")?,
+                retry_after: self.retry_after,
+            },
+            "html" => Kind::Html,
+            "truncated" => Kind::Truncated,
+            "cut_off" => Kind::CutOff,
+            "endless" => Kind::Endless,
+            "redirect" => Kind::Redirect {
+                location: self.location.clone().ok_or("location is missing")?,
+            },
+            "hang" => Kind::Hang,
+            "delay" => Kind::Delay(self.wait()?),
+            "late_arrival" => Kind::LateArrival(self.wait()?),
+            "garbage" => Kind::Garbage,
+            "extra_lines" => Kind::ExtraLines {
+                lines: self.lines.ok_or("lines is missing")?,
+            },
+            "reset" => Kind::Reset,
+            other => return Err(format!("there is no fault of kind {other:?}")),
+        })
+    }
+
+    fn wait(&self) -> Result<Wait, String> {
+        let ms = self.ms.ok_or("ms is missing")?;
+        Ok(Wait {
+            ms,
+            spread_ms: self.spread_ms,
+        })
+    }
+}
+
+/// What to remove from a log: exactly one of the three.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PostedPurge {
+    pub event_type: LogName,
+    oldest: Option<usize>,
+    newest: Option<usize>,
+    hostname: Option<String>,
+}
+
+impl PostedPurge {
+    pub fn purge(self) -> Result<Purge, String> {
+        match (self.oldest, self.newest, self.hostname) {
+            (Some(lines), None, None) => Ok(Purge::Oldest(lines)),
+            (None, Some(lines), None) => Ok(Purge::Newest(lines)),
+            (None, None, Some(host)) => Ok(Purge::Hostname(host)),
+            _ => Err("give one of oldest, newest and hostname".to_owned()),
+        }
+    }
+}
+
+/// A host's new name in lines already logged.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PostedRename {
+    pub event_type: LogName,
+    pub from: String,
+    pub to: String,
+}
+
+/// What is to happen to the logs between page requests.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PostedDrift {
+    #[serde(default)]
+    lines: u32,
+    #[serde(default)]
+    every: u64,
+    #[serde(default)]
+    purge: usize,
+}
+
+impl PostedDrift {
+    pub fn drift(self) -> Drift {
+        Drift {
+            lines: self.lines,
+            every: self.every,
+            purge: self.purge,
+        }
+    }
+}
+
+/// The truth, and where the logs stand.
+pub fn truth_json(world: &World, zone: &TimeZone) -> Value {
+    let clock = |minute: Minute| written(minute, zone).strftime("%Y-%m-%dT%H:%M").to_string();
+    let truth = world.truth();
+    let counts = truth.counts().map(|(event_type, event, count)| {
+        json!({
+            "event_type": event_type.as_str(), "category": event.category, "version": event.version,
+            "hostname": event.hostname, "event": event.event, "count": count,
+        })
+    });
+    let logs = EventType::ALL.into_iter().map(|event_type| {
+        let log = truth.log(event_type);
+        let told = json!({
+            "lines": log.lines, "malformed": log.malformed, "newest": log.newest.map(clock),
+            "kept": world.log(event_type).len(),
+        });
+        (event_type.as_str().to_owned(), told)
+    });
+    json!({
+        "counts": counts.collect::<Vec<_>>(),
+        "lines": truth.lines(),
+        "logs": logs.collect::<serde_json::Map<_, _>>(),
+        "present": clock(world.present()),
+        "paused": world.is_paused(),
+    })
+}
+
+/// What was seen of requests, by the limit that they are held to; with `list`, each of the last.
+pub fn requests_json(record: &Record, limit: RateLimit, started: Moment, list: bool) -> Value {
+    let millis = |at: Moment| at.since(started).as_millis() as u64;
+    let by_path = record
+        .by_path
+        .iter()
+        .map(|(path, count)| (path.as_str().to_owned(), json!(count)));
+    let by_status = record
+        .by_status
+        .iter()
+        .map(|(status, count)| (status.to_string(), json!(count)));
+    let mut told = json!({
+        "total": record.total,
+        "by_path": by_path.collect::<serde_json::Map<_, _>>(),
+        "by_status": by_status.collect::<serde_json::Map<_, _>>(),
+        "unanswered": record.total - record.by_status.values().sum::<u64>(),
+        "most_in_any_window": record.most_in_any_window,
+        "over_limit": record.over_limit,
+        "limit": limit.requests,
+        "window_seconds": limit.window.as_secs_f64(),
+        "first_ms": record.first.map(millis),
+        "last_ms": record.last.map(millis),
+    });
+    if list {
+        let requests = record
+            .requests
+            .iter()
+            .map(|request| request_json(request, millis(request.at)));
+        told["requests"] = requests.collect();
+    }
+    told
+}
+
+fn request_json(request: &Received, at_ms: u64) -> Value {
+    json!({
+        "at_ms": at_ms,
+        "path": request.path.as_str(),
+        "event_type": request.event_type.map(EventType::as_str),
+        "limit": request.limit,
+        "page": request.page,
+        "status": request.status,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn posted(text: &str) -> Result<Posted, String> {
+        let line: PostedLine = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        line.posted(&TimeZone::UTC, Minute(7))
+    }
+
+    #[test]
+    fn a_line_without_a_date_is_dated_the_present_minute() {
+        let line = posted(r#"{"event_type":"admin","hostname":"TEST-R1W3Y","event":"Installed"}"#);
+        let expected = Line::device(Minute(7), "MetaAccess", "", "TEST-R1W3Y", "Installed");
+        assert_eq!(line, Ok(Posted::Line(expected.for_admin())));
+    }
+
+    #[test]
+    fn a_date_goes_with_a_time() {
+        let both = posted(r#"{"event_type":1,"date":"1970-01-01","time":"01:02","raw":null}"#);
+        let raw = Raw {
+            value: Value::Null,
+            date: None,
+        };
+        assert_eq!(
+            both,
+            Ok(Posted::Malformed(EventType::Device, Minute(62), raw))
+        );
+        assert!(posted(r#"{"event_type":1,"date":"1970-01-01"}"#).is_err());
+        assert!(posted(r#"{"event_type":1,"date":"soon","time":"01:02"}"#).is_err());
+        assert!(posted(r#"{"event_type":3}"#).is_err());
+        assert!(posted(r#"{"event_type":1,"hostnmae":"TEST-R1W3Y"}"#).is_err());
+    }
+
+    fn fault(text: &str) -> Result<Fault, String> {
+        let fault: PostedFault = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        fault.fault()
+    }
+
+    #[test]
+    fn a_fault_names_its_kind_and_whom_it_strikes() {
+        let read = fault(
+            r#"{"kind":"status","status":503,"target":"logs","event_type":"admin","page":2,"skip":1,"times":3}"#,
+        );
+        let expected = Fault {
+            event_type: Some(EventType::Admin),
+            page: Some(2),
+            skip: 1,
+            ..Fault::next(
+                Kind::Status {
+                    status: 503,
+                    retry_after: None,
+                },
+                3,
+            )
+            .on_logs()
+        };
+        assert_eq!(read, Ok(expected));
+        assert_eq!(fault(r#"{"kind":"hang"}"#), Ok(Fault::always(Kind::Hang)));
+        assert!(fault(r#"{"kind":"status"}"#).is_err());
+        assert!(fault(r#"{"kind":"hang","time":1}"#).is_err());
+        assert!(fault(r#"{"kind":"flood"}"#).is_err());
+    }
+}

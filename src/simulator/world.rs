@@ -1,0 +1,451 @@
+//! The simulated world: a clock, a company that writes both logs, and the truth of what it wrote.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::answer;
+use super::company::Company;
+use super::line::{Line, written};
+use super::log::{Entry, Log, PastTheEnd, Raw};
+use super::rng::Rng;
+use super::settings::{Drift, Settings};
+use super::truth::Truth;
+use crate::event::{EventType, Minute};
+
+const MINUTE_MS: u64 = 60_000;
+/// A late line arrives within so many milliseconds after its minute is over.
+const LATEST_MS: u64 = 90_000;
+
+/// What to remove from a log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Purge {
+    Oldest(usize),
+    Newest(usize),
+    /// Every line of a host.
+    Hostname(String),
+}
+
+/// Both logs and what fills them. It is told the time, and moves on only when told.
+#[derive(Debug)]
+pub struct World {
+    settings: Arc<Settings>,
+    logs: [Log; 2],
+    truth: Truth,
+    company: Company,
+    rng: Rng,
+    /// The minute at which simulated time starts.
+    start: Minute,
+    /// Simulated milliseconds since the start.
+    now_ms: u64,
+    /// Minutes since the start whose lines are already planned.
+    planned: u64,
+    /// Lines to come, by the millisecond at which they arrive and their number.
+    coming: BTreeMap<(u64, u64), Line>,
+    line_number: u64,
+    paused_at: Option<Duration>,
+    /// Real time spent in pauses that are over.
+    paused_for: Duration,
+    drift: Drift,
+    answers: u64,
+}
+
+impl World {
+    /// A world whose simulated time starts at this minute, with the history before it.
+    pub fn new(settings: Arc<Settings>, start: Minute) -> Self {
+        let mut world = Self {
+            logs: [Log::default(), Log::default()],
+            truth: Truth::default(),
+            company: Company::new(settings.seed),
+            rng: Rng::new(settings.seed ^ 0x5eed),
+            start,
+            now_ms: 0,
+            planned: 0,
+            coming: BTreeMap::new(),
+            line_number: 0,
+            paused_at: None,
+            paused_for: Duration::ZERO,
+            drift: settings.drift,
+            answers: 0,
+            settings,
+        };
+        let history = i64::from(world.settings.history_hours) * 60;
+        for minute in (start.0.saturating_sub(history)..start.0).map(Minute) {
+            for line in world.live(minute, world.settings.history_rate) {
+                world.log_line(&line);
+            }
+        }
+        world
+    }
+
+    /// Lets the lines arrive that are due when this much real time has passed since the start.
+    pub fn advance(&mut self, elapsed: Duration) {
+        let counted = self
+            .paused_at
+            .unwrap_or(elapsed)
+            .saturating_sub(self.paused_for);
+        let now_ms = (counted.as_secs_f64() * self.settings.speed.max(0.0) * 1000.0) as u64;
+        while self.now_ms < now_ms {
+            // A minute at a time, so that retention bounds a long idle stretch too.
+            self.now_ms = now_ms.min((self.now_ms / MINUTE_MS + 1) * MINUTE_MS);
+            self.plan();
+            self.arrive();
+        }
+        self.keep();
+    }
+
+    /// Stops arrivals and simulated time; a world at rest stays at rest.
+    pub fn pause(&mut self, elapsed: Duration) {
+        self.advance(elapsed);
+        self.paused_at.get_or_insert(elapsed);
+    }
+
+    /// Goes on from where the pause began; nothing happened meanwhile.
+    pub fn resume(&mut self, elapsed: Duration) {
+        if let Some(since) = self.paused_at.take() {
+            self.paused_for += elapsed.saturating_sub(since);
+        }
+    }
+
+    pub fn is_paused(&self) -> bool {
+        self.paused_at.is_some()
+    }
+
+    /// The minute in which the world is.
+    pub fn present(&self) -> Minute {
+        Minute(
+            self.start
+                .0
+                .saturating_add((self.now_ms / MINUTE_MS) as i64),
+        )
+    }
+
+    /// Logs a line now, whatever its date, paused or not.
+    pub fn append(&mut self, line: &Line) {
+        self.log_line(line);
+        self.keep();
+    }
+
+    /// Logs an entry that is not a line.
+    pub fn append_malformed(&mut self, event_type: EventType, minute: Minute, raw: Raw) {
+        let entry = Entry::malformed(minute, raw, &self.settings.timezone);
+        self.log_mut(event_type).insert(entry);
+        self.truth.add_malformed(event_type);
+        self.keep();
+    }
+
+    /// Removes entries, and gives how many there were. The truth keeps them.
+    pub fn purge(&mut self, event_type: EventType, what: &Purge) -> usize {
+        let log = self.log_mut(event_type);
+        match what {
+            Purge::Oldest(lines) => log.purge_oldest(*lines),
+            Purge::Newest(lines) => log.purge_newest(*lines),
+            Purge::Hostname(host) => log.purge_host(host),
+        }
+    }
+
+    /// Rewrites a host's name in lines already logged, which the truth keeps as they were logged.
+    pub fn rename(&mut self, event_type: EventType, from: &str, to: &str) -> usize {
+        self.log_mut(event_type).rename_host(from, to)
+    }
+
+    pub fn set_drift(&mut self, drift: Drift) {
+        self.drift = drift;
+        self.answers = 0;
+    }
+
+    /// The body of a page, with up to `extra` lines more than its limit; then the drift that follows
+    /// the answer has happened.
+    pub fn page(
+        &mut self,
+        event_type: EventType,
+        limit: usize,
+        page: usize,
+        extra: usize,
+    ) -> Result<Vec<u8>, PastTheEnd> {
+        let settings = Arc::clone(&self.settings);
+        let log = self.log(event_type);
+        let found = log.page(limit, page, settings.order).and_then(|entries| {
+            if log.is_empty() && settings.empty_is_413 {
+                return Err(PastTheEnd);
+            }
+            if extra == 0 {
+                return Ok(answer::body(&entries, settings.style));
+            }
+            let first = page.saturating_sub(1).saturating_mul(limit);
+            Ok(answer::body(
+                &log.run(first, limit + extra, settings.order),
+                settings.style,
+            ))
+        });
+        self.drift_after(event_type);
+        found
+    }
+
+    pub fn log(&self, event_type: EventType) -> &Log {
+        match event_type {
+            EventType::Device => &self.logs[0],
+            EventType::Admin => &self.logs[1],
+        }
+    }
+
+    pub fn truth(&self) -> &Truth {
+        &self.truth
+    }
+
+    pub fn company(&self) -> &Company {
+        &self.company
+    }
+
+    fn log_mut(&mut self, event_type: EventType) -> &mut Log {
+        match event_type {
+            EventType::Device => &mut self.logs[0],
+            EventType::Admin => &mut self.logs[1],
+        }
+    }
+
+    fn live(&mut self, minute: Minute, rate: f64) -> Vec<Line> {
+        let hour = written(minute, &self.settings.timezone).hour();
+        self.company.live(minute, hour, rate)
+    }
+
+    /// Gives the lines of the minutes up to the present one their moments within their minute, and
+    /// late ones a moment after it.
+    fn plan(&mut self) {
+        while self.planned * MINUTE_MS < self.now_ms {
+            let begins = self.planned * MINUTE_MS;
+            let minute = Minute(self.start.0.saturating_add(self.planned as i64));
+            for line in self.live(minute, self.settings.rate) {
+                let late = self.rng.chance(self.settings.late_fraction);
+                let wait = if late {
+                    MINUTE_MS + self.rng.below(LATEST_MS)
+                } else {
+                    self.rng.below(MINUTE_MS)
+                };
+                self.line_number += 1;
+                self.coming.insert((begins + wait, self.line_number), line);
+            }
+            self.planned += 1;
+        }
+    }
+
+    fn arrive(&mut self) {
+        while let Some(next) = self.coming.first_entry() {
+            if next.key().0 >= self.now_ms {
+                break;
+            }
+            let line = next.remove();
+            self.log_line(&line);
+        }
+        self.keep();
+    }
+
+    fn log_line(&mut self, line: &Line) {
+        let entry = Entry::of_line(line, &self.settings.timezone);
+        self.log_mut(line.event_type).insert(entry);
+        self.truth.add(line);
+    }
+
+    fn keep(&mut self) {
+        let lines = self.settings.retention.lines;
+        let oldest = self
+            .settings
+            .retention
+            .hours
+            .map(|hours| self.present().minus(i64::from(hours) * 60));
+        for log in &mut self.logs {
+            log.keep_newest(lines);
+            if let Some(oldest) = oldest {
+                log.keep_since(oldest);
+            }
+        }
+    }
+
+    fn drift_after(&mut self, event_type: EventType) {
+        if self.is_paused() {
+            return;
+        }
+        self.answers += 1;
+        if !self.answers.is_multiple_of(self.drift.every.max(1)) {
+            return;
+        }
+        for _ in 0..self.drift.lines {
+            let line = self.company.happen_in(event_type, self.present());
+            self.log_line(&line);
+        }
+        let purged = self.drift.purge;
+        self.log_mut(event_type).purge_oldest(purged);
+        self.keep();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::super::settings::Retention;
+    use super::*;
+
+    fn world(settings: Settings) -> World {
+        World::new(Arc::new(settings), Minute(23_111_280))
+    }
+
+    fn busy() -> Settings {
+        Settings {
+            rate: 60.0,
+            history_hours: 0,
+            ..Settings::default()
+        }
+    }
+
+    fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn the_default_history_fits_the_documented_budget() {
+        for seed in 0..20 {
+            let world = world(Settings {
+                seed,
+                ..Settings::default()
+            });
+            let lines = world.truth().lines();
+            assert!(
+                (190..=250).contains(&lines),
+                "{lines} lines with seed {seed}"
+            );
+            let versions: HashSet<String> = world
+                .truth()
+                .counts()
+                .filter(|(_, event, _)| event.event == "Installed")
+                .map(|(_, event, _)| event.version)
+                .collect();
+            assert!(versions.len() >= 3);
+        }
+    }
+
+    #[test]
+    fn the_lines_of_a_minute_trickle_in_within_it() {
+        let mut world = world(busy());
+        let mut seen = vec![0];
+        for second in (10..=60).step_by(10) {
+            world.advance(seconds(second));
+            seen.push(world.truth().lines());
+        }
+        assert!(seen.windows(2).all(|pair| pair[0] < pair[1]), "{seen:?}");
+    }
+
+    #[test]
+    fn how_often_the_world_is_asked_does_not_change_what_happens() {
+        let (mut often, mut once) = (world(busy()), world(busy()));
+        (0..300).for_each(|second| often.advance(seconds(second)));
+        once.advance(seconds(299));
+        assert!(often.truth().counts().eq(once.truth().counts()));
+        assert_eq!(
+            often.page(EventType::Device, 50, 1, 0),
+            once.page(EventType::Device, 50, 1, 0)
+        );
+    }
+
+    #[test]
+    fn nothing_arrives_in_a_pause_and_all_goes_on_after_it() {
+        let settings = Settings {
+            drift: Drift {
+                lines: 3,
+                every: 1,
+                purge: 0,
+            },
+            ..busy()
+        };
+        let mut world = world(settings);
+        world.pause(seconds(30));
+        let before = world.truth().lines();
+        world.advance(seconds(300));
+        world.page(EventType::Device, 50, 1, 0).unwrap();
+        assert_eq!(world.truth().lines(), before);
+        let present = world.present();
+        world.resume(seconds(300));
+        world.advance(seconds(301));
+        assert_eq!(world.present(), present);
+        world.advance(seconds(360));
+        assert!(world.truth().lines() > before);
+    }
+
+    #[test]
+    fn the_truth_never_shrinks() {
+        let mut world = world(Settings {
+            retention: Retention {
+                lines: 40,
+                hours: None,
+            },
+            ..busy()
+        });
+        let mut before = 0;
+        for minute in 1..10 {
+            world.advance(seconds(60 * minute));
+            world.purge(EventType::Device, &Purge::Newest(3));
+            world.purge(EventType::Device, &Purge::Hostname("<private>".to_owned()));
+            world.rename(EventType::Admin, "<private>", "TEST-R1W3Y");
+            assert!(world.truth().lines() >= before);
+            assert_eq!(
+                world.truth().counts().map(|(.., count)| count).sum::<u64>(),
+                world.truth().lines()
+            );
+            assert!(world.log(EventType::Device).len() <= 40);
+            before = world.truth().lines();
+        }
+    }
+
+    #[test]
+    fn late_lines_are_dated_before_the_minute_in_which_they_arrive() {
+        let mut world = world(Settings {
+            late_fraction: 1.0,
+            ..busy()
+        });
+        world.advance(seconds(60));
+        assert_eq!(world.truth().lines(), 0);
+        world.advance(seconds(60 + 60 + 90));
+        let log = world.truth().log(EventType::Device);
+        assert!(log.lines > 0);
+        assert!(log.newest.unwrap() < world.present());
+    }
+
+    #[test]
+    fn drift_lines_arrive_after_each_so_manieth_answer() {
+        let settings = Settings {
+            rate: 0.0,
+            drift: Drift {
+                lines: 2,
+                every: 3,
+                purge: 0,
+            },
+            ..busy()
+        };
+        let mut world = world(settings);
+        let lines: Vec<u64> = (0..6)
+            .map(|_| {
+                world.page(EventType::Admin, 1, 1, 0).unwrap();
+                world.truth().lines()
+            })
+            .collect();
+        assert_eq!(lines, [0, 0, 2, 2, 2, 4]);
+    }
+
+    #[test]
+    fn an_empty_log_answers_as_the_settings_say() {
+        let empty = Settings {
+            rate: 0.0,
+            ..busy()
+        };
+        assert!(
+            world(empty.clone())
+                .page(EventType::Device, 50, 1, 0)
+                .is_ok()
+        );
+        let mut refusing = world(Settings {
+            empty_is_413: true,
+            ..empty
+        });
+        assert_eq!(refusing.page(EventType::Device, 50, 1, 0), Err(PastTheEnd));
+    }
+}
