@@ -6,11 +6,9 @@ use serde_json::{Value, json};
 use url::form_urlencoded;
 
 use super::Simulator;
-use super::vendor::Answer;
-use super::wire::{
-    Posted, PostedDrift, PostedFault, PostedLine, PostedPurge, PostedRename, requests_json,
-    truth_json,
-};
+use super::posted::{Posted, PostedDrift, PostedFault, PostedLine, PostedPurge, PostedRename};
+use super::reply::Answer;
+use super::told::{requests_json, truth_json};
 
 const HELP: &str = r#"A simulator of the MetaAccess API with a known truth.
 

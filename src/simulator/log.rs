@@ -85,6 +85,15 @@ impl Entry {
     }
 }
 
+/// What to remove from a log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Purge {
+    Oldest(usize),
+    Newest(usize),
+    /// Every line of a host.
+    Hostname(String),
+}
+
 /// The page asked for lies beyond the last entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PastTheEnd;
@@ -132,24 +141,14 @@ impl Log {
         self.entries.drain(..first_kept);
     }
 
-    /// Removes the oldest `lines` entries, and gives how many there were.
-    pub fn purge_oldest(&mut self, lines: usize) -> usize {
-        let gone = lines.min(self.len());
-        self.entries.drain(..gone);
-        gone
-    }
-
-    /// Removes the newest `lines` entries, and gives how many there were.
-    pub fn purge_newest(&mut self, lines: usize) -> usize {
-        let gone = lines.min(self.len());
-        self.entries.truncate(self.len() - gone);
-        gone
-    }
-
-    /// Removes the lines of a host, and gives how many there were.
-    pub fn purge_host(&mut self, host: &str) -> usize {
+    /// Removes entries, and gives how many there were.
+    pub fn purge(&mut self, what: &Purge) -> usize {
         let before = self.len();
-        self.entries.retain(|entry| !entry.is_of(host));
+        match what {
+            Purge::Oldest(lines) => drop(self.entries.drain(..before.min(*lines))),
+            Purge::Newest(lines) => self.entries.truncate(before.saturating_sub(*lines)),
+            Purge::Hostname(host) => self.entries.retain(|entry| !entry.is_of(host)),
+        }
         before - self.len()
     }
 
@@ -332,14 +331,14 @@ mod tests {
         log.keep_newest(8);
         log.keep_since(Minute(3));
         assert_eq!(log.len(), 7);
-        assert_eq!(log.purge_newest(2), 2);
-        assert_eq!(log.purge_oldest(1), 1);
-        assert_eq!(log.purge_host("TEST-00005"), 1);
+        assert_eq!(log.purge(&Purge::Newest(2)), 2);
+        assert_eq!(log.purge(&Purge::Oldest(1)), 1);
+        assert_eq!(log.purge(&Purge::Hostname("TEST-00005".to_owned())), 1);
         assert_eq!(
             all_pages(&log, 50, Order::OldestFirst),
             ["TEST-00004", "TEST-00006", "TEST-00007"]
         );
-        assert_eq!(log.purge_newest(100), 3);
+        assert_eq!(log.purge(&Purge::Newest(100)), 3);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! A request walks through it like this: `server` reads it from a socket, `vendor` holds it against
 //! the `limit`, lets a `fault` strike it, checks its `token` and its parameters, and takes the page
 //! from the `world`, whose `company` writes two `log`s and whose `truth` remembers every line;
-//! `answer` writes the page. `control` and `wire` are the paths that the vendor does not have.
+//! `answer` writes the page. `control` has the paths that the vendor does not have.
 //!
 //! - There is no timer: the world moves on to the present when it is asked, so that a paused world
 //!   is exactly at rest.
@@ -11,6 +11,8 @@
 //! - The truth is what the writer of a line says should be counted. Nothing here reads a line back.
 
 mod answer;
+mod arrivals;
+mod asked;
 mod body;
 mod company;
 mod control;
@@ -18,13 +20,16 @@ mod fault;
 mod limit;
 mod line;
 mod log;
+mod pace;
+mod posted;
+mod reply;
 mod rng;
 mod server;
 mod settings;
 mod token;
+mod told;
 mod truth;
 mod vendor;
-mod wire;
 mod world;
 
 use std::future::Future;
@@ -37,17 +42,18 @@ pub use answer::Style;
 pub use fault::{Fault, Kind, Target, Wait};
 pub use limit::{PathKind, RateLimit, Received, Record};
 pub use line::Line;
-pub use log::{Order, PastTheEnd, Raw};
+pub use log::{Order, PastTheEnd, Purge, Raw};
 pub use settings::{
     ACCESS_TOKEN, CLIENT_ID, CLIENT_SECRET, Drift, HeaderMode, ResetForm, Retention, Settings,
 };
 pub use truth::{LogTruth, Truth};
-pub use world::Purge;
 
 use crate::clock;
 use crate::event::{EventType, Minute};
 use crate::moment::Moment;
-use vendor::{Asked, Now, Reply, Vendor};
+use asked::Asked;
+use reply::Reply;
+use vendor::{Now, Vendor};
 use world::World;
 
 /// Serves a simulator of these settings until the shutdown comes.

@@ -4,134 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::Method;
-use serde_json::{Value, json};
-use url::form_urlencoded;
+use serde_json::json;
 
+use super::asked::Asked;
 use super::fault::{Faults, Kind};
 use super::limit::{Limiter, PathKind, Received, Verdict};
+use super::reply::{Answer, Fate, JSON, Reply, without_the_api};
 use super::rng::Rng;
 use super::settings::{HeaderMode, ResetForm, Settings};
 use super::token::Tokens;
 use super::world::World;
-use crate::event::EventType;
 use crate::moment::Moment;
-
-const LOGS: &str = "/o/api/v2/logs";
-const ACCOUNT: &str = "/o/api/v2/account";
-const TOKEN: &str = "/o/oauth/token";
-
-const JSON: &str = "application/json;charset=UTF-8";
-
-/// A request, taken apart.
-#[derive(Clone, Debug)]
-pub struct Asked {
-    pub path: PathKind,
-    pub method: Method,
-    /// The parameters in the URL, or for a token the fields of the form.
-    pub fields: Vec<(String, String)>,
-}
-
-impl Asked {
-    /// Takes a request apart; `form` is its body.
-    pub fn new(method: Method, path: &str, query: &str, form: &[u8]) -> Self {
-        let path = match path {
-            LOGS => PathKind::Logs,
-            ACCOUNT => PathKind::Account,
-            TOKEN => PathKind::Token,
-            _ => PathKind::Other,
-        };
-        let encoded = if path == PathKind::Token {
-            form
-        } else {
-            query.as_bytes()
-        };
-        Self {
-            path,
-            method,
-            fields: form_urlencoded::parse(encoded).into_owned().collect(),
-        }
-    }
-
-    fn field(&self, name: &str) -> Option<&str> {
-        self.fields
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
-    }
-
-    /// A parameter of a request for a log: 1 where it is missing, nothing where it is no number.
-    fn number(&self, name: &str) -> Option<u64> {
-        self.field(name).map_or(Some(1), |text| text.parse().ok())
-    }
-
-    fn event_type(&self) -> Option<EventType> {
-        let parameter = self.number("event_type")?;
-        EventType::ALL
-            .into_iter()
-            .find(|log| u64::from(log.parameter()) == parameter)
-    }
-
-    /// What the record keeps of the request.
-    pub fn received(&self, at: Moment) -> Received {
-        let of_log = self.path == PathKind::Logs;
-        Received {
-            at,
-            path: self.path,
-            event_type: self.event_type().filter(|_| of_log),
-            limit: self.number("limit").filter(|_| of_log),
-            page: self.number("page").filter(|_| of_log),
-            status: None,
-        }
-    }
-}
-
-/// An answer as the vendor would give it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
-    pub status: u16,
-    pub headers: Vec<(&'static str, String)>,
-    pub body: Vec<u8>,
-}
-
-impl Answer {
-    fn new(status: u16, media_type: &str, body: impl Into<Vec<u8>>) -> Self {
-        Self {
-            status,
-            headers: vec![("content-type", media_type.to_owned())],
-            body: body.into(),
-        }
-    }
-
-    /// A JSON answer.
-    pub fn json(status: u16, body: &Value) -> Self {
-        Self::new(status, JSON, body.to_string())
-    }
-
-    /// A refusal with a body that says why.
-    pub fn error(status: u16, error: &str, description: &str) -> Self {
-        Self::json(
-            status,
-            &json!({ "error": error, "error_description": description }),
-        )
-    }
-}
-
-/// What becomes of a request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fate {
-    Answered(Answer),
-    CutOff(Answer),
-    Endless(Answer),
-    Unanswered,
-    Reset,
-}
-
-/// What becomes of a request, and when.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reply {
-    pub delay: Duration,
-    pub fate: Fate,
-}
 
 /// The present of both clocks, as told by the one who received the request.
 #[derive(Clone, Copy, Debug)]
@@ -339,34 +222,180 @@ impl Vendor {
     }
 }
 
-/// What becomes of a request that a fault keeps from the API.
-fn without_the_api(kind: Kind) -> Fate {
-    let html = "<!doctype html><title>Sign in</title><p>Sign in to go on.</p>";
-    Fate::Answered(match kind {
-        Kind::Status {
-            status,
-            retry_after,
-        } => {
-            let mut answer = Answer::error(status, "injected", "this fault was asked for");
-            let header = retry_after.map(|seconds| ("retry-after", seconds.to_string()));
-            answer.headers.extend(header);
-            answer
-        }
-        Kind::Redirect { location } => {
-            let mut answer = Answer::new(302, "text/html", html);
-            answer.headers.push(("location", location));
-            answer
-        }
-        Kind::Html => Answer::new(200, "text/html;charset=UTF-8", html),
-        Kind::Endless => return Fate::Endless(Answer::new(200, JSON, "")),
-        Kind::Reset => return Fate::Reset,
-        Kind::Hang => return Fate::Unanswered,
-        // The kinds that need the API's answer, and delays, do not come here.
-        _ => Answer::new(200, JSON, &b"{\"logs\": [\xff\xfe not json"[..]),
-    })
-}
-
 /// Whole seconds, rounded up: one who waits them out is not early.
 fn seconds_up(time: Duration) -> u64 {
     time.as_secs() + u64::from(time.subsec_nanos() > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::super::fault::Fault;
+    use super::super::settings::{ACCESS_TOKEN, CLIENT_ID, CLIENT_SECRET};
+    use super::*;
+    use crate::event::Minute;
+
+    fn vendor(settings: Settings) -> Vendor {
+        let settings = Arc::new(settings);
+        let world = World::new(Arc::clone(&settings), Minute(29_000_000));
+        Vendor::new(settings, world)
+    }
+
+    fn at(seconds: u64) -> Now {
+        let since = Duration::from_secs(seconds);
+        Now {
+            moment: Moment(since),
+            unix: Duration::from_millis(1_700_000_000_500) + since,
+        }
+    }
+
+    fn logs(query: &str) -> Asked {
+        let query = format!("access_token={ACCESS_TOKEN}&{query}");
+        Asked::new(Method::GET, "/o/api/v2/logs", &query, b"")
+    }
+
+    fn form(secret: &str) -> Asked {
+        let form =
+            format!("client_id={CLIENT_ID}&client_secret={secret}&grant_type=client_credentials");
+        Asked::new(Method::POST, "/o/oauth/token", "", form.as_bytes())
+    }
+
+    fn answer(vendor: &mut Vendor, asked: &Asked, seconds: u64) -> Answer {
+        match vendor.receive(asked, at(seconds)).fate {
+            Fate::Answered(answer) => answer,
+            other => panic!("not an answer: {other:?}"),
+        }
+    }
+
+    fn header<'a>(answer: &'a Answer, name: &str) -> Option<&'a str> {
+        answer
+            .headers
+            .iter()
+            .find(|(key, _)| *key == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    #[test]
+    fn each_mistake_has_the_documented_code() {
+        let expected = [
+            ("limit=50&page=1&event_type=2", 200),
+            ("", 200),
+            ("limit=51", 406),
+            ("limit=0", 400),
+            ("page=0", 400),
+            ("page=one", 400),
+            ("event_type=3", 400),
+            ("limit=50&page=1000", 413),
+        ];
+        for (query, status) in expected {
+            assert_eq!(
+                answer(&mut vendor(Settings::default()), &logs(query), 0).status,
+                status,
+                "{query}"
+            );
+        }
+        let get = |path| Asked::new(Method::GET, path, "access_token=unknown", b"");
+        let mut vendor = vendor(Settings::default());
+        assert_eq!(answer(&mut vendor, &get("/o/api/v2/logs"), 0).status, 401);
+        assert_eq!(
+            answer(&mut vendor, &get("/o/api/v2/devices"), 0).status,
+            404
+        );
+        assert_eq!(answer(&mut vendor, &get("/o/oauth/token"), 0).status, 405);
+    }
+
+    #[test]
+    fn a_token_opens_the_logs_until_it_ends() {
+        let mut vendor = vendor(Settings {
+            token_lifetime: Duration::from_secs(30),
+            ..Settings::default()
+        });
+        assert_eq!(answer(&mut vendor, &form("wrong"), 0).status, 401);
+        let granted: Value =
+            serde_json::from_slice(&answer(&mut vendor, &form(CLIENT_SECRET), 0).body).unwrap();
+        assert_eq!(granted["expires_in"], 30);
+        let query = format!("access_token={}", granted["access_token"].as_str().unwrap());
+        let asked = Asked::new(Method::GET, "/o/api/v2/account", &query, b"");
+        assert_eq!(answer(&mut vendor, &asked, 29).status, 200);
+        assert_eq!(answer(&mut vendor, &asked, 30).status, 401);
+    }
+
+    #[test]
+    fn all_requests_share_one_window_and_the_headers_say_where_it_stands() {
+        let mut vendor = vendor(Settings {
+            retry_after: true,
+            ..Settings::default()
+        });
+        let granted = answer(&mut vendor, &form(CLIENT_SECRET), 0);
+        assert_eq!(header(&granted, "x-ratelimit-remaining"), Some("9"));
+        for second in 1..10 {
+            assert_eq!(answer(&mut vendor, &logs("limit=50"), second).status, 200);
+        }
+        let refused = answer(&mut vendor, &logs("limit=50"), 20);
+        assert_eq!(refused.status, 429);
+        assert_eq!(header(&refused, "retry-after"), Some("40"));
+        assert_eq!(header(&refused, "x-ratelimit-reset-time"), Some("40"));
+        assert_eq!(vendor.limiter.record().over_limit, 1);
+        assert_eq!(vendor.limiter.record().by_status[&200], 10);
+    }
+
+    #[test]
+    fn headers_come_as_and_when_the_settings_say() {
+        let unix = Settings {
+            reset: ResetForm::UnixTime,
+            ..Settings::default()
+        };
+        let first = answer(&mut vendor(unix), &logs(""), 0);
+        assert_eq!(header(&first, "x-ratelimit-reset-time"), Some("1700000061"));
+        for headers in [HeaderMode::Never, HeaderMode::OnlyRefusals] {
+            let silent = answer(
+                &mut vendor(Settings {
+                    headers,
+                    ..Settings::default()
+                }),
+                &logs(""),
+                0,
+            );
+            assert_eq!(header(&silent, "x-ratelimit-limit"), None);
+        }
+    }
+
+    #[test]
+    fn a_fault_strikes_before_the_token_is_looked_at_and_counts_in_the_window() {
+        let mut vendor = vendor(Settings::default());
+        vendor.faults.inject(Fault::next(
+            Kind::Status {
+                status: 503,
+                retry_after: Some(7),
+            },
+            1,
+        ));
+        let struck = answer(
+            &mut vendor,
+            &Asked::new(Method::GET, "/o/api/v2/logs", "", b""),
+            0,
+        );
+        assert_eq!(
+            (struck.status, header(&struck, "retry-after")),
+            (503, Some("7"))
+        );
+        assert_eq!(header(&struck, "x-ratelimit-remaining"), Some("9"));
+    }
+
+    #[test]
+    fn extra_lines_come_on_top_of_the_limit() {
+        let mut vendor = vendor(Settings::default());
+        vendor
+            .faults
+            .inject(Fault::next(Kind::ExtraLines { lines: 2 }, 1));
+        let page = answer(&mut vendor, &logs("limit=3"), 0);
+        let page: Value = serde_json::from_slice(&page.body).unwrap();
+        let days = page["logs"].as_array().unwrap().iter();
+        assert_eq!(
+            days.map(|day| day["eventlog"].as_array().unwrap().len())
+                .sum::<usize>(),
+            5
+        );
+    }
 }

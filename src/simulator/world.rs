@@ -1,30 +1,19 @@
 //! The simulated world: a clock, a company that writes both logs, and the truth of what it wrote.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::answer;
+use super::arrivals::Arrivals;
 use super::company::Company;
-use super::line::{Line, written};
-use super::log::{Entry, Log, PastTheEnd, Raw};
-use super::rng::Rng;
+use super::line::Line;
+use super::log::{Entry, Log, PastTheEnd, Purge, Raw};
+use super::pace::Pace;
 use super::settings::{Drift, Settings};
 use super::truth::Truth;
 use crate::event::{EventType, Minute};
 
 const MINUTE_MS: u64 = 60_000;
-/// A late line arrives within so many milliseconds after its minute is over.
-const LATEST_MS: u64 = 90_000;
-
-/// What to remove from a log.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Purge {
-    Oldest(usize),
-    Newest(usize),
-    /// Every line of a host.
-    Hostname(String),
-}
 
 /// Both logs and what fills them. It is told the time, and moves on only when told.
 #[derive(Debug)]
@@ -32,20 +21,12 @@ pub struct World {
     settings: Arc<Settings>,
     logs: [Log; 2],
     truth: Truth,
-    company: Company,
-    rng: Rng,
+    arrivals: Arrivals,
     /// The minute at which simulated time starts.
     start: Minute,
+    pace: Pace,
     /// Simulated milliseconds since the start.
     now_ms: u64,
-    /// Minutes since the start whose lines are already planned.
-    planned: u64,
-    /// Lines to come, by the millisecond at which they arrive and their number.
-    coming: BTreeMap<(u64, u64), Line>,
-    line_number: u64,
-    paused_at: Option<Duration>,
-    /// Real time spent in pauses that are over.
-    paused_for: Duration,
     drift: Drift,
     answers: u64,
 }
@@ -56,40 +37,30 @@ impl World {
         let mut world = Self {
             logs: [Log::default(), Log::default()],
             truth: Truth::default(),
-            company: Company::new(settings.seed),
-            rng: Rng::new(settings.seed ^ 0x5eed),
+            arrivals: Arrivals::new(Arc::clone(&settings), start),
             start,
             now_ms: 0,
-            planned: 0,
-            coming: BTreeMap::new(),
-            line_number: 0,
-            paused_at: None,
-            paused_for: Duration::ZERO,
+            pace: Pace::new(settings.speed),
             drift: settings.drift,
             answers: 0,
             settings,
         };
-        let history = i64::from(world.settings.history_hours) * 60;
-        for minute in (start.0.saturating_sub(history)..start.0).map(Minute) {
-            for line in world.live(minute, world.settings.history_rate) {
-                world.log_line(&line);
-            }
+        for line in world.arrivals.history() {
+            world.log_line(&line);
         }
         world
     }
 
     /// Lets the lines arrive that are due when this much real time has passed since the start.
     pub fn advance(&mut self, elapsed: Duration) {
-        let counted = self
-            .paused_at
-            .unwrap_or(elapsed)
-            .saturating_sub(self.paused_for);
-        let now_ms = (counted.as_secs_f64() * self.settings.speed.max(0.0) * 1000.0) as u64;
+        let now_ms = self.pace.millis(elapsed);
         while self.now_ms < now_ms {
             // A minute at a time, so that retention bounds a long idle stretch too.
             self.now_ms = now_ms.min((self.now_ms / MINUTE_MS + 1) * MINUTE_MS);
-            self.plan();
-            self.arrive();
+            for line in self.arrivals.due(self.now_ms) {
+                self.log_line(&line);
+            }
+            self.keep();
         }
         self.keep();
     }
@@ -97,18 +68,16 @@ impl World {
     /// Stops arrivals and simulated time; a world at rest stays at rest.
     pub fn pause(&mut self, elapsed: Duration) {
         self.advance(elapsed);
-        self.paused_at.get_or_insert(elapsed);
+        self.pace.pause(elapsed);
     }
 
     /// Goes on from where the pause began; nothing happened meanwhile.
     pub fn resume(&mut self, elapsed: Duration) {
-        if let Some(since) = self.paused_at.take() {
-            self.paused_for += elapsed.saturating_sub(since);
-        }
+        self.pace.resume(elapsed);
     }
 
     pub fn is_paused(&self) -> bool {
-        self.paused_at.is_some()
+        self.pace.is_paused()
     }
 
     /// The minute in which the world is.
@@ -136,12 +105,7 @@ impl World {
 
     /// Removes entries, and gives how many there were. The truth keeps them.
     pub fn purge(&mut self, event_type: EventType, what: &Purge) -> usize {
-        let log = self.log_mut(event_type);
-        match what {
-            Purge::Oldest(lines) => log.purge_oldest(*lines),
-            Purge::Newest(lines) => log.purge_newest(*lines),
-            Purge::Hostname(host) => log.purge_host(host),
-        }
+        self.log_mut(event_type).purge(what)
     }
 
     /// Rewrites a host's name in lines already logged, which the truth keeps as they were logged.
@@ -194,7 +158,7 @@ impl World {
     }
 
     pub fn company(&self) -> &Company {
-        &self.company
+        self.arrivals.company()
     }
 
     fn log_mut(&mut self, event_type: EventType) -> &mut Log {
@@ -202,42 +166,6 @@ impl World {
             EventType::Device => &mut self.logs[0],
             EventType::Admin => &mut self.logs[1],
         }
-    }
-
-    fn live(&mut self, minute: Minute, rate: f64) -> Vec<Line> {
-        let hour = written(minute, &self.settings.timezone).hour();
-        self.company.live(minute, hour, rate)
-    }
-
-    /// Gives the lines of the minutes up to the present one their moments within their minute, and
-    /// late ones a moment after it.
-    fn plan(&mut self) {
-        while self.planned * MINUTE_MS < self.now_ms {
-            let begins = self.planned * MINUTE_MS;
-            let minute = Minute(self.start.0.saturating_add(self.planned as i64));
-            for line in self.live(minute, self.settings.rate) {
-                let late = self.rng.chance(self.settings.late_fraction);
-                let wait = if late {
-                    MINUTE_MS + self.rng.below(LATEST_MS)
-                } else {
-                    self.rng.below(MINUTE_MS)
-                };
-                self.line_number += 1;
-                self.coming.insert((begins + wait, self.line_number), line);
-            }
-            self.planned += 1;
-        }
-    }
-
-    fn arrive(&mut self) {
-        while let Some(next) = self.coming.first_entry() {
-            if next.key().0 >= self.now_ms {
-                break;
-            }
-            let line = next.remove();
-            self.log_line(&line);
-        }
-        self.keep();
     }
 
     fn log_line(&mut self, line: &Line) {
@@ -270,11 +198,11 @@ impl World {
             return;
         }
         for _ in 0..self.drift.lines {
-            let line = self.company.happen_in(event_type, self.present());
+            let line = self.arrivals.one(event_type, self.present());
             self.log_line(&line);
         }
-        let purged = self.drift.purge;
-        self.log_mut(event_type).purge_oldest(purged);
+        let purged = Purge::Oldest(self.drift.purge);
+        self.log_mut(event_type).purge(&purged);
         self.keep();
     }
 }
