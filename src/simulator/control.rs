@@ -37,7 +37,7 @@ What the vendor does not have; none of it counts for the rate limit:
   POST   /simulator/rename      {"event_type":"device","from":"TEST-R1W3Y","to":"<private>"}
   POST   /simulator/pause       no line arrives, and simulated time stands still
   POST   /simulator/resume      it goes on from there
-  POST   /simulator/drift       {"lines":3,"every":1,"purge":0}: after each so manieth answer
+  POST   /simulator/drift       {"lines":3,"every":1,"purge":0}: after every "every"-th answer
   DELETE /simulator/tokens      ends the tokens that were issued
 "#;
 

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// Simulated seconds in a real one at most: a day of minutes in every tenth of a second.
+const FASTEST: f64 = 1e6;
+
 /// Turns real time since the start into simulated time.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
@@ -15,7 +18,7 @@ pub struct Pace {
 impl Pace {
     pub fn new(speed: f64) -> Self {
         Self {
-            speed: speed.max(0.0),
+            speed: speed.clamp(0.0, FASTEST),
             paused_at: None,
             paused_for: Duration::ZERO,
         }

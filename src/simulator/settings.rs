@@ -29,7 +29,7 @@ pub struct Settings {
     pub history_hours: u32,
     /// Lines per minute of that history, over both logs.
     pub history_rate: f64,
-    /// Simulated seconds in a real second; 0 for a clock that stands still.
+    /// Simulated seconds in a real second, up to a million; 0 for a clock that stands still.
     pub speed: f64,
     /// Where simulated time starts; none for the present minute of this machine's clock.
     pub start: Option<Minute>,
@@ -99,12 +99,12 @@ impl Default for Settings {
     }
 }
 
-/// What happens to a log right after every so manieth of its answers, while not paused.
+/// What happens to a log right after every `every`-th answer, while not paused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Drift {
     /// Generated lines that arrive, dated in the present minute.
     pub lines: u32,
-    /// After each how manieth answer; 0 is read as 1.
+    /// How many answers of either log come to one drift; 0 is read as 1.
     pub every: u64,
     /// Oldest lines that go.
     pub purge: usize,

@@ -339,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn drift_lines_arrive_after_each_so_manieth_answer() {
+    fn drift_follows_every_third_answer_where_it_is_told_so() {
         let settings = Settings {
             rate: 0.0,
             drift: Drift {
