@@ -31,6 +31,7 @@ What the vendor does not have; none of it counts for the rate limit:
                                 endless, redirect (location), hang, delay (ms, spread_ms),
                                 late_arrival (ms, spread_ms), garbage, extra_lines (lines), reset;
                                 target logs, token, account or all; also event_type and page
+  GET    /simulator/faults      how many are not spent
   DELETE /simulator/faults      clears them
   POST   /simulator/purge       {"event_type":"device","oldest":10}, or "newest":10, or
                                 "hostname":"TEST-R1W3Y"
@@ -59,6 +60,7 @@ pub fn answer(
         }
         ("GET", "requests") => Ok(requests(simulator, query)),
         ("POST", "lines") => lines(simulator, body),
+        ("GET", "faults") => Ok(json!({ "in_force": simulator.faults_in_force() })),
         ("POST", "faults") => inject(simulator, body),
         ("POST", "purge") => purge(simulator, body),
         ("POST", "rename") => rename(simulator, body),

@@ -159,6 +159,11 @@ impl Faults {
         self.armed.clear();
     }
 
+    /// Faults that are not spent.
+    pub fn in_force(&self) -> usize {
+        self.armed.len()
+    }
+
     /// How long the request is on its way before it counts as received.
     pub fn on_the_way(&mut self, request: &Received, rng: &mut Rng) -> Duration {
         let mut wait = Duration::ZERO;

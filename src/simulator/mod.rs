@@ -26,6 +26,8 @@ mod reply;
 mod rng;
 mod server;
 mod settings;
+#[cfg(test)]
+mod tests;
 mod token;
 mod told;
 mod truth;
@@ -131,6 +133,11 @@ impl Simulator {
 
     pub fn clear_faults(&self) {
         self.with(|vendor| vendor.faults.clear());
+    }
+
+    /// Faults that are injected and not spent: to wait until one has struck.
+    pub fn faults_in_force(&self) -> usize {
+        self.with(|vendor| vendor.faults.in_force())
     }
 
     /// Removes entries from a log, and gives how many there were. The truth keeps them.
