@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod budget;
+pub mod catalogue;
 pub mod classify;
 pub mod clock;
 pub mod config;

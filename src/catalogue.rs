@@ -1,0 +1,359 @@
+//! Every metric of ours in one table: name, kind, labels and help. The README's table of metrics and
+//! the dashboards are tested against it; nothing is exposed that is not here.
+
+/// The type of a metric, as the exposition formats name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Counter,
+    Gauge,
+    Histogram,
+}
+
+impl Kind {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+        }
+    }
+}
+
+/// One metric: a public contract, as are its labels.
+#[derive(Clone, Copy, Debug)]
+pub struct Metric {
+    pub name: &'static str,
+    pub kind: Kind,
+    pub labels: &'static [&'static str],
+    pub help: &'static str,
+}
+
+const PER_ACCOUNT: &[&str] = &["account"];
+const PER_LOG: &[&str] = &["account", "event_type"];
+
+const fn counter(
+    name: &'static str,
+    labels: &'static [&'static str],
+    help: &'static str,
+) -> Metric {
+    Metric {
+        name,
+        kind: Kind::Counter,
+        labels,
+        help,
+    }
+}
+
+const fn gauge(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Metric {
+    Metric {
+        name,
+        kind: Kind::Gauge,
+        labels,
+        help,
+    }
+}
+
+const fn histogram(
+    name: &'static str,
+    labels: &'static [&'static str],
+    help: &'static str,
+) -> Metric {
+    Metric {
+        name,
+        kind: Kind::Histogram,
+        labels,
+        help,
+    }
+}
+
+pub const EVENTS: Metric = counter(
+    "metaaccess_events_total",
+    &[
+        "account",
+        "event_type",
+        "category",
+        "version",
+        "hostname",
+        "event",
+    ],
+    "Lines of the event logs, each counted once. Read at most once per --scrape.min-interval, since the API allows few requests.",
+);
+
+pub const UP: Metric = gauge(
+    "metaaccess_up",
+    PER_ACCOUNT,
+    "Whether the last refresh of every log of the account worked (1) or not (0).",
+);
+pub const FAILING: Metric = gauge(
+    "metaaccess_log_failing",
+    &["account", "event_type", "reason"],
+    "1 for the reason why the last refresh of the log failed, 0 for all other reasons.",
+);
+pub const REFRESHES: Metric = counter(
+    "metaaccess_refreshes_total",
+    PER_LOG,
+    "Refreshes of the log that ended, well or not.",
+);
+pub const REFRESH_FAILURES: Metric = counter(
+    "metaaccess_refresh_failures_total",
+    PER_LOG,
+    "Refreshes of the log that failed.",
+);
+pub const READ_TIMESTAMP: Metric = gauge(
+    "metaaccess_log_read_timestamp_seconds",
+    PER_LOG,
+    "When the log was last read from its newest line to all that was not yet counted, as Unix time; 0 before the first time.",
+);
+pub const NEWEST_LINE_TIMESTAMP: Metric = gauge(
+    "metaaccess_log_newest_line_timestamp_seconds",
+    PER_LOG,
+    "The minute of the log's newest line that was read, as Unix time; 0 before the first line.",
+);
+pub const READY: Metric = gauge(
+    "metaaccess_log_ready",
+    PER_LOG,
+    "Whether the log was read once as far back as --api.lookback, so that its events are shown (1), or not yet (0).",
+);
+pub const READING_LINES: Metric = gauge(
+    "metaaccess_log_reading_lines",
+    PER_LOG,
+    "Lines that a read which is not at its end yet holds so far; 0 when none is under way.",
+);
+pub const LINES_BEHIND: Metric = gauge(
+    "metaaccess_log_lines_behind",
+    PER_LOG,
+    "Lines known to have arrived while the log was last read, and not read yet.",
+);
+pub const ORDER: Metric = gauge(
+    "metaaccess_log_order_info",
+    &["account", "event_type", "order"],
+    "The order in which the API shows the log, found or configured; always 1, and absent while unknown.",
+);
+pub const UNPARSABLE: Metric = counter(
+    "metaaccess_log_unparsable_lines_total",
+    &["account", "event_type", "reason"],
+    "Entries of the log that could not be read as a line, each counted once.",
+);
+pub const UNATTRIBUTED: Metric = counter(
+    "metaaccess_log_unattributed_lines_total",
+    PER_LOG,
+    "New lines that could not be told from lines which the vendor rewrote, so that they are in no series of events.",
+);
+pub const AMBIGUOUS_READS: Metric = counter(
+    "metaaccess_log_ambiguous_reads_total",
+    PER_LOG,
+    "Reads that left a minute open, since equal lines on moving pages could not be told apart; it is read again.",
+);
+pub const GIVEN_UP: Metric = counter(
+    "metaaccess_log_given_up_minutes_total",
+    PER_LOG,
+    "Minutes that were read again many times and still could not be told apart: lines in them may be missing.",
+);
+pub const DELAY: Metric = histogram(
+    "metaaccess_log_line_delay_seconds",
+    PER_LOG,
+    "From the end of a line's minute until it was counted, by this machine's clock and the log's time zone.",
+);
+
+pub const REQUESTS: Metric = counter(
+    "metaaccess_api_requests_total",
+    &["account", "code"],
+    "Requests sent to the API, by HTTP status; code none where no answer came.",
+);
+pub const REQUEST_DURATION: Metric = histogram(
+    "metaaccess_api_request_duration_seconds",
+    PER_ACCOUNT,
+    "From sending a request to the API until its answer was read or given up.",
+);
+pub const BUDGET: Metric = gauge(
+    "metaaccess_api_budget_requests",
+    PER_ACCOUNT,
+    "Requests allowed in any window of the rate limit.",
+);
+pub const BUDGET_LEFT: Metric = gauge(
+    "metaaccess_api_budget_left_requests",
+    PER_ACCOUNT,
+    "Requests that may still be sent now.",
+);
+pub const BUDGET_WINDOW: Metric = gauge(
+    "metaaccess_api_budget_window_seconds",
+    PER_ACCOUNT,
+    "Length of the rate limit's window.",
+);
+
+pub const SERIES: Metric = gauge(
+    "metaaccess_series",
+    PER_ACCOUNT,
+    "Series of events that are held, without those of the overflow.",
+);
+pub const SERIES_LIMIT: Metric = gauge(
+    "metaaccess_series_limit",
+    PER_ACCOUNT,
+    "Series of events beyond which lines count under hostname __other__ (--metrics.max-series).",
+);
+pub const EVENT_NAMES: Metric = gauge(
+    "metaaccess_event_names",
+    PER_LOG,
+    "Different values of the event label.",
+);
+pub const EVENT_NAMES_LIMIT: Metric = gauge(
+    "metaaccess_event_names_limit",
+    PER_ACCOUNT,
+    "Different events of a log beyond which lines count under event __other__ (--metrics.max-events).",
+);
+pub const OVERFLOWED: Metric = counter(
+    "metaaccess_series_overflowed_lines_total",
+    PER_ACCOUNT,
+    "Lines counted under hostname __other__ or event __other__, since a limit was reached.",
+);
+
+pub const BUILD: Metric = gauge(
+    "metaaccess_exporter_build_info",
+    &["version"],
+    "The version of this program; always 1.",
+);
+pub const SCRAPES: Metric = counter(
+    "metaaccess_exporter_scrapes_total",
+    &[],
+    "Scrapes that were answered.",
+);
+pub const SCRAPES_STALE: Metric = counter(
+    "metaaccess_exporter_stale_scrapes_total",
+    &[],
+    "Scrapes that were answered before the refresh they waited for had ended, since their time was over or the budget used up.",
+);
+
+const NONE: &[&str] = &[];
+pub const PROCESS_CPU: Metric = counter(
+    "process_cpu_seconds_total",
+    NONE,
+    "Total user and system CPU time spent in seconds.",
+);
+pub const PROCESS_RESIDENT: Metric = gauge(
+    "process_resident_memory_bytes",
+    NONE,
+    "Resident memory size in bytes.",
+);
+pub const PROCESS_VIRTUAL: Metric = gauge(
+    "process_virtual_memory_bytes",
+    NONE,
+    "Virtual memory size in bytes.",
+);
+pub const PROCESS_START: Metric = gauge(
+    "process_start_time_seconds",
+    NONE,
+    "Start time of the process since unix epoch in seconds.",
+);
+pub const PROCESS_OPEN_FDS: Metric =
+    gauge("process_open_fds", NONE, "Number of open file descriptors.");
+pub const PROCESS_MAX_FDS: Metric = gauge(
+    "process_max_fds",
+    NONE,
+    "Maximum number of open file descriptors.",
+);
+pub const PROCESS_THREADS: Metric = gauge(
+    "process_threads",
+    NONE,
+    "Number of OS threads in the process.",
+);
+
+/// Every metric, in the order in which they are documented.
+pub const ALL: &[Metric] = &[
+    EVENTS,
+    UP,
+    FAILING,
+    REFRESHES,
+    REFRESH_FAILURES,
+    READ_TIMESTAMP,
+    NEWEST_LINE_TIMESTAMP,
+    READY,
+    READING_LINES,
+    LINES_BEHIND,
+    ORDER,
+    UNPARSABLE,
+    UNATTRIBUTED,
+    AMBIGUOUS_READS,
+    GIVEN_UP,
+    DELAY,
+    REQUESTS,
+    REQUEST_DURATION,
+    BUDGET,
+    BUDGET_LEFT,
+    BUDGET_WINDOW,
+    SERIES,
+    SERIES_LIMIT,
+    EVENT_NAMES,
+    EVENT_NAMES_LIMIT,
+    OVERFLOWED,
+    BUILD,
+    SCRAPES,
+    SCRAPES_STALE,
+    PROCESS_CPU,
+    PROCESS_RESIDENT,
+    PROCESS_VIRTUAL,
+    PROCESS_START,
+    PROCESS_OPEN_FDS,
+    PROCESS_MAX_FDS,
+    PROCESS_THREADS,
+];
+
+/// The rows of the README's table of metrics.
+pub fn markdown() -> String {
+    let row = |metric: &Metric| {
+        let labels: Vec<String> = metric.labels.iter().map(|l| format!("`{l}`")).collect();
+        let (name, kind) = (metric.name, metric.kind.as_str());
+        format!(
+            "| `{name}` | {kind} | {} | {} |\n",
+            labels.join(", "),
+            metric.help
+        )
+    };
+    let head = "| metric | type | labels | meaning |\n|---|---|---|---|\n";
+    std::iter::once(head.to_owned())
+        .chain(ALL.iter().map(row))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn names_follow_the_rules_of_prometheus() {
+        let names: BTreeSet<&str> = ALL.iter().map(|metric| metric.name).collect();
+        assert_eq!(names.len(), ALL.len(), "a name stands twice");
+        for metric in ALL {
+            let Metric {
+                name,
+                kind,
+                labels,
+                help,
+            } = metric;
+            assert!(
+                name.starts_with("metaaccess_") || name.starts_with("process_"),
+                "{name}"
+            );
+            let is_counter = *kind == Kind::Counter;
+            assert_eq!(name.ends_with("_total"), is_counter, "{name}");
+            assert!(help.ends_with('.') && !help.contains('\n'), "{name}");
+            assert!(!labels.contains(&"type") && !name.contains(':'), "{name}");
+        }
+    }
+
+    #[test]
+    fn every_series_of_an_account_names_it() {
+        let of_the_process = ["process_", "metaaccess_exporter_"];
+        for metric in ALL {
+            let process = of_the_process
+                .iter()
+                .any(|prefix| metric.name.starts_with(prefix));
+            assert_eq!(
+                !process,
+                metric.labels.contains(&"account"),
+                "{}",
+                metric.name
+            );
+        }
+    }
+}
