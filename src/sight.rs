@@ -1,0 +1,155 @@
+//! A page of the API to sightings: lines placed in time, fingerprinted and classified.
+
+use std::borrow::Cow;
+use std::hash::Hasher;
+use std::sync::Arc;
+
+use jiff::civil;
+use jiff::tz::TimeZone;
+use siphasher::sip::SipHasher24;
+
+use crate::api::v2::{Entry, Line, Page};
+use crate::classify;
+use crate::event::{BadLine, Minute};
+use crate::sighting::{Bucket, Fingerprint, LineId, Sighting, What};
+
+/// The secret by which fingerprints are made, so that they tell nothing of the lines.
+#[derive(Clone)]
+pub struct FingerprintKey(SipHasher24);
+
+impl FingerprintKey {
+    /// A key of these random bytes.
+    pub fn new(random: &[u8; 16]) -> Self {
+        Self(SipHasher24::new_with_key(random))
+    }
+
+    /// Every field is written with its length, so that no two different lines look the same.
+    fn fingerprint(&self, fields: [&str; 3]) -> Fingerprint {
+        let mut hasher = self.0;
+        for field in fields {
+            hasher.write_usize(field.len());
+            hasher.write(field.as_bytes());
+        }
+        Fingerprint(hasher.finish())
+    }
+}
+
+impl std::fmt::Debug for FingerprintKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("FingerprintKey")
+    }
+}
+
+/// The entries of a page, in its order. Dates and times are read in `zone`; a local time that occurs
+/// twice is taken for the first, and one that is skipped for the one an hour later.
+pub fn sightings(page: &Page, zone: &TimeZone, key: &FingerprintKey) -> Vec<Sighting> {
+    let sight = |entry: &Entry| match entry {
+        Entry::Line(line) => sight_line(line, zone, key),
+        Entry::Bad {
+            reason,
+            day,
+            date,
+            text,
+        } => sight_bad(*reason, *day, [date, text], zone, key),
+    };
+    page.entries.iter().map(sight).collect()
+}
+
+fn sight_line(line: &Line, zone: &TimeZone, key: &FingerprintKey) -> Sighting {
+    let (category, hostname, description) = (&line.category, &line.hostname, &line.description);
+    let Some(minute) = minute_of(line.wall, zone) else {
+        let text = format!("{category}|{hostname}|{description}");
+        return sight_bad(
+            BadLine::Date,
+            None,
+            [&Cow::Borrowed(""), &Cow::Owned(text)],
+            zone,
+            key,
+        );
+    };
+    Sighting {
+        id: LineId {
+            bucket: Bucket::At(minute),
+            fingerprint: key.fingerprint([category, hostname, description]),
+        },
+        what: What::Event(Arc::new(classify::event(category, hostname, description))),
+    }
+}
+
+fn sight_bad(
+    reason: BadLine,
+    day: Option<civil::Date>,
+    [date, text]: [&Cow<str>; 2],
+    zone: &TimeZone,
+    key: &FingerprintKey,
+) -> Sighting {
+    let start_of_day = day.and_then(|day| minute_of(day.at(0, 0, 0, 0), zone));
+    Sighting {
+        id: LineId {
+            bucket: start_of_day.map_or(Bucket::Undated, Bucket::Day),
+            fingerprint: key.fingerprint([reason.reason(), date, text]),
+        },
+        what: What::Bad(reason),
+    }
+}
+
+fn minute_of(wall: civil::DateTime, zone: &TimeZone) -> Option<Minute> {
+    let instant = zone.to_ambiguous_timestamp(wall).compatible().ok()?;
+    Some(Minute(instant.as_second().div_euclid(60)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::v2;
+
+    fn see(body: &str, zone: &str) -> Vec<Sighting> {
+        let page = v2::parse(body.as_bytes()).expect("a page");
+        let zone = TimeZone::get(zone).expect("a zone");
+        sightings(&page, &zone, &FingerprintKey::new(b"sixteen bytes..."))
+    }
+
+    fn page(date: &str, lines: &[&str]) -> String {
+        serde_json::json!({"logs": [{"date": date, "eventlog": lines}]}).to_string()
+    }
+
+    #[test]
+    fn a_line_is_placed_in_the_configured_zone() {
+        let body = page(
+            "Dec 6, 2013 ",
+            &["05:28|PM|MetaAccess (Version 1.1.1.1)|TEST-A|Installed"],
+        );
+        let minute = |zone| see(&body, zone)[0].id.bucket.minute().expect("dated");
+        assert_eq!(minute("UTC").unix_seconds(), 1_386_350_880);
+        assert_eq!(minute("Europe/Berlin").0, minute("UTC").0 - 60);
+    }
+
+    #[test]
+    fn lines_are_the_same_only_if_every_field_is() {
+        let body = page(
+            "Dec 6, 2013",
+            &[
+                "05:28|PM|MetaAccess|TEST-A|Installed",
+                "05:28|PM| MetaAccess | TEST-A | Installed ",
+                "05:28|PM|MetaAccess|TEST-AI|nstalled",
+                "05:29|PM|MetaAccess|TEST-A|Installed",
+            ],
+        );
+        let ids: Vec<LineId> = see(&body, "UTC").iter().map(|s| s.id).collect();
+        assert_eq!(ids[0], ids[1]);
+        assert_ne!(ids[0].fingerprint, ids[2].fingerprint);
+        assert_ne!(ids[0], ids[3]);
+    }
+
+    #[test]
+    fn what_is_no_line_is_kept_by_its_date_and_text() {
+        let bad = ["garbage", "25:99|PM|MetaAccess|TEST-A|Installed", "garbage"];
+        let seen = see(&page("Dec 6, 2013", &bad), "UTC");
+        assert!(seen.iter().all(|s| matches!(s.id.bucket, Bucket::Day(_))));
+        assert_eq!(seen[0].id, seen[2].id);
+        assert_ne!(seen[0].id, seen[1].id);
+        let undated = see(&page("someday", &bad), "UTC");
+        assert!(undated.iter().all(|s| s.id.bucket == Bucket::Undated));
+        assert!(undated.iter().all(|s| s.what == What::Bad(BadLine::Date)));
+    }
+}
