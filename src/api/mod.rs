@@ -1,4 +1,5 @@
 //! The vendor's API: what it says (`v2`), and the one place that talks to it (`client`).
 
+pub mod client;
 pub mod failure;
 pub mod v2;

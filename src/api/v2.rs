@@ -72,7 +72,7 @@ pub fn meaning(status: u16) -> Meaning {
 }
 
 /// The query of one page without its token. `limit` is 1 to `MAX_LIMIT`, `page` counts from 1.
-pub fn parameters(event_type: EventType, limit: u8, page: u32) -> [(&'static str, String); 3] {
+pub fn parameters(event_type: EventType, limit: u64, page: u64) -> [(&'static str, String); 3] {
     [
         ("limit", limit.to_string()),
         ("page", page.to_string()),

@@ -1,0 +1,234 @@
+//! The only user of the HTTP client: one request, one answer, within bounds of time and size.
+//!
+//! The token travels in the URL. So no error of the client leaves this file: what went wrong becomes
+//! a [`Failure`], which holds no data, and a detail without the URL. Redirects are not followed,
+//! since they would carry the token to another host.
+
+use std::error::Error;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use reqwest::{Certificate, ClientBuilder, Response, redirect, retry};
+use tracing::warn;
+use url::{Host, Url};
+
+use super::failure::Failure;
+use super::v2::{self, Meaning, RateHeaders};
+use crate::clock;
+use crate::config::{CaFile, Secret};
+use crate::event::EventType;
+use crate::window::Query;
+
+/// A page is 50 lines; this is hundreds of times what they need.
+const LARGEST_BODY: usize = 4 * 1024 * 1024;
+
+/// Kept connections are closed before the other side might, so that no request is lost on one.
+const IDLE_AT_MOST: Duration = Duration::from_secs(5);
+
+const USER_AGENT: &str = concat!("metaaccess-exporter/", env!("CARGO_PKG_VERSION"));
+
+/// The client could not be made, so that nothing can be asked.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot set up the HTTPS client")]
+pub struct ClientError(#[source] reqwest::Error);
+
+/// Asks the API of one account.
+#[derive(Clone, Debug)]
+pub struct Client {
+    http: reqwest::Client,
+    logs: Url,
+    timeout: Duration,
+}
+
+/// What came of one request.
+#[derive(Debug)]
+pub struct Reply {
+    /// The HTTP status, if an answer came.
+    pub status: Option<u16>,
+    pub rate: RateHeaders,
+    pub outcome: Result<Content, Failure>,
+    /// What the system said of a failure, for a person; neither a URL nor a body.
+    pub detail: Option<String>,
+}
+
+/// What an answer that worked holds.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Content {
+    Page(Bytes),
+    PastTheEnd,
+}
+
+impl Client {
+    /// A client of the API below `base_url`, which ends with a slash. A request is given up after
+    /// `timeout`, from its start to the last byte of its answer.
+    pub fn new(
+        base_url: &Url,
+        ca: Option<&CaFile>,
+        timeout: Duration,
+    ) -> Result<Self, ClientError> {
+        let mut logs = base_url.clone();
+        logs.set_path(&format!(
+            "{}{}",
+            base_url.path().trim_end_matches('/'),
+            v2::LOGS_PATH
+        ));
+        Ok(Self {
+            http: http_client(base_url, ca).map_err(ClientError)?,
+            logs,
+            timeout,
+        })
+    }
+
+    /// Asks for one page of a log. Ends within the time-out, whatever the server does.
+    pub async fn logs(&self, log: EventType, query: Query, token: &Secret) -> Reply {
+        match tokio::time::timeout(self.timeout, self.ask(log, query, token)).await {
+            Ok(reply) => reply,
+            Err(_) => Reply::failed(Failure::Timeout),
+        }
+    }
+
+    async fn ask(&self, log: EventType, query: Query, token: &Secret) -> Reply {
+        let mut url = self.logs.clone();
+        url.query_pairs_mut()
+            .append_pair("access_token", token.expose())
+            .extend_pairs(v2::parameters(log, query.limit, query.page));
+        match self.http.get(url).send().await {
+            Ok(response) => read(response).await,
+            Err(error) => Reply::broken(&error.without_url()),
+        }
+    }
+}
+
+impl Reply {
+    fn failed(failure: Failure) -> Self {
+        Self {
+            status: None,
+            rate: RateHeaders::default(),
+            outcome: Err(failure),
+            detail: None,
+        }
+    }
+
+    fn broken(error: &reqwest::Error) -> Self {
+        Self {
+            detail: innermost(error),
+            ..Self::failed(failure_of(error))
+        }
+    }
+}
+
+async fn read(response: Response) -> Reply {
+    let status = response.status().as_u16();
+    let header = |name: &str| response.headers().get(name)?.to_str().ok();
+    let rate = RateHeaders::read(header, clock::unix_now());
+    let reply = match v2::meaning(status) {
+        Meaning::Lines => match body(response).await {
+            Ok(body) => Reply {
+                outcome: Ok(Content::Page(body)),
+                ..Reply::failed(Failure::UnexpectedAnswer)
+            },
+            Err(reply) => reply,
+        },
+        Meaning::PastTheEnd => Reply {
+            outcome: Ok(Content::PastTheEnd),
+            ..Reply::failed(Failure::PageMissing)
+        },
+        Meaning::Failed(failure) => Reply::failed(failure),
+    };
+    Reply {
+        status: Some(status),
+        rate,
+        ..reply
+    }
+}
+
+async fn body(mut response: Response) -> Result<Bytes, Reply> {
+    let mut body = BytesMut::new();
+    loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) if body.len() + chunk.len() > LARGEST_BODY => {
+                return Err(Reply::failed(Failure::BodyTooLarge));
+            }
+            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+            Ok(None) => return Ok(body.freeze()),
+            Err(error) => {
+                let error = error.without_url();
+                return Err(Reply {
+                    detail: innermost(&error),
+                    ..Reply::failed(Failure::BodyCutOff)
+                });
+            }
+        }
+    }
+}
+
+fn failure_of(error: &reqwest::Error) -> Failure {
+    let tls = causes(error).any(|cause| {
+        let inner = cause
+            .downcast_ref::<std::io::Error>()
+            .and_then(|io| io.get_ref());
+        cause.is::<rustls::Error>() || inner.is_some_and(|inner| inner.is::<rustls::Error>())
+    });
+    if tls {
+        Failure::Tls
+    } else if error.is_timeout() {
+        Failure::Timeout
+    } else {
+        Failure::Connection
+    }
+}
+
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |error| (**error).source())
+}
+
+/// The last cause alone: what stands above it repeats it, and may name the URL.
+fn innermost(error: &(dyn Error + 'static)) -> Option<String> {
+    causes(error).skip(1).last().map(ToString::to_string)
+}
+
+fn http_client(base_url: &Url, ca: Option<&CaFile>) -> Result<reqwest::Client, reqwest::Error> {
+    // The provider is one for the whole process; a second client finds it there already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    if let Some(ca) = ca {
+        return builder(base_url)
+            .tls_certs_only(certificates(&ca.certificates)?)
+            .build();
+    }
+    builder(base_url).build().or_else(|_| {
+        warn!("this system has no certificate authorities: trusting those of Mozilla that this program carries");
+        builder(base_url)
+            .tls_certs_only(certificates(webpki_root_certs::TLS_SERVER_ROOT_CERTS)?)
+            .build()
+    })
+}
+
+fn certificates(
+    ders: &[rustls::pki_types::CertificateDer],
+) -> Result<Vec<Certificate>, reqwest::Error> {
+    ders.iter().map(|der| Certificate::from_der(der)).collect()
+}
+
+fn builder(base_url: &Url) -> ClientBuilder {
+    let builder = reqwest::Client::builder()
+        .user_agent(USER_AGENT)
+        .redirect(redirect::Policy::none())
+        .referer(false)
+        .retry(retry::never())
+        .pool_idle_timeout(IDLE_AT_MOST);
+    // A proxy would be asked for its own loopback, with our token.
+    if is_loopback(base_url) {
+        builder.no_proxy()
+    } else {
+        builder
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
+}
