@@ -1,1 +1,122 @@
-fn main() {}
+//! The wiring alone: reads the command line, sets up logging, runs the command. Exit codes are
+//! decided here: 0 clean, 64 bad usage or configuration, 1 otherwise.
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use metaaccess_exporter::config::{self, Command, Config, Environment, LogFormat, LogLevel};
+use metaaccess_exporter::run;
+use tracing::level_filters::LevelFilter;
+use tracing::{error, warn};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, fmt};
+
+fn main() -> ExitCode {
+    let config = match config::parse(std::env::args_os(), &Environment::of_process()) {
+        Ok(config) => config,
+        Err(problem) => {
+            say(&problem);
+            return ExitCode::from(problem.exit_code());
+        }
+    };
+    start_logging(config.log);
+    for warning in &config.warnings {
+        warn!("{warning}");
+    }
+    match execute(config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn execute(config: Config) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        match config.command {
+            Command::Serve(exporter) => run::serve(exporter, run::told_to_stop()?, |_| {}).await,
+            Command::Demo(demo) => run::demo(demo, run::told_to_stop()?, invite).await,
+            Command::Simulate(config) => {
+                run::simulate(config, run::told_to_stop()?, introduce).await
+            }
+            Command::Healthcheck(address) => run::healthcheck(address).await,
+        }
+    })
+}
+
+/// Help goes to standard output, what is wrong to standard error. If nobody reads it, nobody does.
+fn say(problem: &config::Problem) {
+    let _ = match problem {
+        config::Problem::Asked(text) => write!(io::stdout(), "{text}"),
+        wrong => writeln!(io::stderr(), "{wrong}"),
+    };
+}
+
+fn invite(addresses: &[SocketAddr], simulator: SocketAddr) {
+    let web = addresses
+        .first()
+        .map_or_else(String::new, |address| local(*address));
+    let _ = write!(
+        io::stdout(),
+        "\nmetaaccess-exporter demo: a small simulated company; its minutes last a second.\n\n  \
+         metrics     {web}/metrics\n  \
+         start page  {web}/\n  \
+         simulator   http://{simulator}/simulator/   (what really happened: /simulator/truth)\n\n\
+         Look:  curl -s {web}/metrics | grep 'event=\"Installed\"'\n\
+         Stop:  Ctrl-C\n\n"
+    );
+}
+
+fn introduce(address: SocketAddr, token: Option<&str>) {
+    let token = token.map_or_else(String::new, |token| {
+        format!("  access token {token} (well known: it opens nothing else)\n")
+    });
+    let _ = write!(
+        io::stdout(),
+        "\nmetaaccess-exporter simulate: the API with a small simulated company.\n\n  \
+         base URL     http://{address}\n{token}  \
+         control      http://{address}/simulator/\n\n"
+    );
+}
+
+/// An address that a browser on this machine can open.
+fn local(address: SocketAddr) -> String {
+    if address.ip().is_unspecified() {
+        format!("http://localhost:{}", address.port())
+    } else {
+        format!("http://{address}")
+    }
+}
+
+/// Log lines go to standard error. Those of libraries are left out below warnings: some would name
+/// URLs.
+fn start_logging(log: config::Log) {
+    let level = match log.level {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Trace => LevelFilter::TRACE,
+    };
+    let ours = Targets::new()
+        .with_target("metaaccess_exporter", level)
+        .with_default(level.min(LevelFilter::WARN));
+    let layer = match log.format {
+        LogFormat::Logfmt => fmt::layer()
+            .event_format(tracing_logfmt::EventsFormatter::default())
+            .fmt_fields(tracing_logfmt::FieldsFormatter::default())
+            .with_writer(io::stderr)
+            .boxed(),
+        LogFormat::Json => fmt::layer().json().with_writer(io::stderr).boxed(),
+    };
+    tracing_subscriber::registry()
+        .with(layer.with_filter(ours))
+        .init();
+}

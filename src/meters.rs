@@ -58,6 +58,24 @@ impl Meters {
         debug_assert!(false, "{} is no gauge with these labels", metric.name);
     }
 
+    /// Sets a gauge that only ever rises.
+    pub fn raise(&self, metric: Metric, labels: &[&str], value: f64) {
+        if let Some(Family::Gauge(gauge)) = self.families.get(metric.name)
+            && let Ok(gauge) = gauge.get_metric_with_label_values(labels)
+        {
+            return gauge.set(gauge.get().max(value));
+        }
+        debug_assert!(false, "{} is no gauge with these labels", metric.name);
+    }
+
+    /// Drops a series of a gauge, if it is there.
+    pub fn forget(&self, metric: Metric, labels: &[&str]) {
+        if let Some(Family::Gauge(gauge)) = self.families.get(metric.name) {
+            // It says so where there is none, which is as well.
+            let _ = gauge.remove_label_values(labels);
+        }
+    }
+
     /// Adds to a counter; adding 0 makes the series known.
     pub fn add(&self, metric: Metric, labels: &[&str], more: u64) {
         if let Some(Family::Counter(counter)) = self.families.get(metric.name) {

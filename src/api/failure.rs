@@ -28,11 +28,12 @@ pub enum Failure {
     UnexpectedAnswer,
     TooManyLines,
     Drift,
+    OrderContradicted,
     NoToken,
 }
 
 impl Failure {
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::Unauthorized,
         Self::Forbidden,
         Self::BadRequest,
@@ -55,6 +56,7 @@ impl Failure {
         Self::UnexpectedAnswer,
         Self::TooManyLines,
         Self::Drift,
+        Self::OrderContradicted,
         Self::NoToken,
     ];
 
@@ -101,6 +103,7 @@ impl Failure {
             Self::UnexpectedAnswer => "unexpected_answer",
             Self::TooManyLines => "too_many_lines",
             Self::Drift => "drift",
+            Self::OrderContradicted => "order_contradicted",
             Self::NoToken => "no_token",
         }
     }
@@ -170,6 +173,9 @@ impl Failure {
             }
             Self::TooManyLines => {
                 "the answer held more lines than were asked for, so their place in the log is not known and none was counted. If it stays, please report it"
+            }
+            Self::OrderContradicted => {
+                "the lines come in the order opposite to --api.order. Set it to auto, or to what the log shows"
             }
             Self::Drift => {
                 "the log moved too much between two pages for them to be joined. Nothing was counted from them; the next refresh reads them anew"

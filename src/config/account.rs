@@ -9,8 +9,9 @@ use super::flags::ApiFlags;
 use super::given::Given;
 use super::mistake::{Mistake, Mistakes, Wrong};
 use super::secret::{ACCESS_TOKEN, Secret, TokenSource};
-use super::settings::{Endpoint, Limits, RateLimit, Reading};
+use super::settings::{Endpoint, Limits, Reading};
 use super::{address, duration, value};
+use crate::budget::RateLimit;
 
 const DAY: Duration = Duration::from_secs(86_400);
 

@@ -15,6 +15,7 @@ pub struct Environment(BTreeMap<String, OsString>);
 
 impl Environment {
     /// This process's environment.
+    #[expect(clippy::disallowed_methods, reason = "this is the room for it")]
     pub fn of_process() -> Self {
         std::env::vars_os().collect()
     }

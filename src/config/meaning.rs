@@ -9,10 +9,11 @@ use super::flags::{Chosen, Cli, LogFlags, MetricsFlags, ScrapeFlags, WebFlags};
 use super::mistake::{Mistake, Mistakes, Problem};
 use super::secret::ACCESS_TOKEN;
 use super::settings::{
-    AccountConfig, Command, Config, Demo, Exporter, Log, Metrics, RateLimit, Reading, Scrape, Web,
+    AccountConfig, Command, Config, Demo, Exporter, Log, Metrics, Reading, Scrape, Web,
 };
 use super::verb::Verb;
 use super::{account, address, duration, help, place, simulate, value};
+use crate::budget::RateLimit;
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -207,8 +208,9 @@ mod tests {
     use super::*;
     use crate::config::Secret;
     use crate::config::typing::{ACCOUNT, exporter, mistake, mistakes, typed};
-    use crate::config::{LogFormat, LogLevel, OrderSetting};
+    use crate::config::{LogFormat, LogLevel};
     use crate::event::EventType;
+    use crate::plan::OrderSetting;
 
     #[test]
     fn an_account_with_a_token_needs_no_flag() {

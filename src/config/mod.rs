@@ -37,9 +37,9 @@ pub use mistake::{Mistake, Problem};
 pub use secret::{Secret, SecretError, TokenSource};
 pub use settings::{
     AccountConfig, Command, Config, Demo, Endpoint, Exporter, Limits, Log, LogFormat, LogLevel,
-    Metrics, OrderSetting, RateLimit, Reading, Scrape, Web,
+    Metrics, Reading, Scrape, Web,
 };
-pub use simulate::{Fault, FaultName, SimulateConfig, SimulatedOrder};
+pub use simulate::{Fault, FaultName, SimulateConfig};
 pub use table::flags_markdown;
 
 /// Reads the command line, the program's name first, over the environment. Touches no file but

@@ -10,7 +10,9 @@ use super::ca::CaFile;
 use super::duration;
 use super::secret::{Secret, TokenSource};
 use super::simulate::SimulateConfig;
+use crate::budget::RateLimit;
 use crate::event::{Account, EventType};
+use crate::plan::OrderSetting;
 
 /// Everything that was configured. Its Debug shows no secret.
 #[derive(Clone, Debug)]
@@ -148,13 +150,6 @@ pub struct Reading {
     pub lateness: Duration,
 }
 
-/// The most requests in any window of time, wherever it starts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RateLimit {
-    pub requests: u32,
-    pub window: Duration,
-}
-
 impl RateLimit {
     /// How long `requests` take on average when the limit is used up.
     pub fn time_for(self, requests: u32) -> Duration {
@@ -166,15 +161,6 @@ impl std::fmt::Display for RateLimit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}/{}", self.requests, duration::spell(self.window))
     }
-}
-
-/// Which end of a log is on page 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OrderSetting {
-    /// Told from the minutes of the lines.
-    Auto,
-    NewestFirst,
-    OldestFirst,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,8 +10,9 @@ use super::environment::Environment;
 use super::given::{Given, GivenParser};
 use super::mistake::{Mistake, Mistakes, Wrong};
 use super::secret::{SIMULATE_TOKEN, Secret};
-use super::settings::RateLimit;
 use super::{address, duration, value};
+use crate::budget::RateLimit;
+use crate::order::Order;
 
 /// The flags that only `simulate` has.
 #[derive(Debug, Args)]
@@ -33,7 +34,7 @@ pub struct SimulateFlags {
         default_value = "newest-first"
     )]
     pub order: Given,
-    /// New lines in a simulated minute on average, each log: 0 to 100000
+    /// New lines in a simulated minute on average, over both logs: 0 to 100000
     #[arg(
         id = "simulate.rate",
         long = "simulate.rate",
@@ -49,12 +50,12 @@ pub struct SimulateFlags {
         default_value = "1"
     )]
     pub speed: Given,
-    /// How much log time there is at the start: 0s to 366d
+    /// How much log time there is at the start: 0s to 366d, in whole hours
     #[arg(
         id = "simulate.history",
         long = "simulate.history",
         value_name = "DURATION",
-        default_value = "24h"
+        default_value = "23h"
     )]
     pub history: Given,
     /// The most requests in any window before 429 is answered: requests/duration
@@ -125,8 +126,8 @@ pub fn is_flag(flag: &str) -> bool {
 pub struct SimulateConfig {
     /// On loopback.
     pub listen: SocketAddr,
-    pub order: SimulatedOrder,
-    /// New lines of each log in a simulated minute, on average.
+    pub order: Order,
+    /// New lines of both logs together in a simulated minute, on average.
     pub lines_per_minute: f64,
     /// Simulated seconds in a real second, more than 0.
     pub speed: f64,
@@ -145,13 +146,6 @@ pub struct SimulateConfig {
     pub faults: Vec<Fault>,
     /// Whether lines have spaces round their pipes.
     pub spaces: bool,
-}
-
-/// Which end of a simulated log is on page 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SimulatedOrder {
-    NewestFirst,
-    OldestFirst,
 }
 
 /// A wrong answer, and for how many requests; none: until it is cleared.
@@ -228,10 +222,10 @@ fn token(environment: &Environment, mistakes: &mut Mistakes) -> Option<Option<Se
         .map(Some)
 }
 
-fn order(text: &str) -> Result<SimulatedOrder, Wrong> {
+fn order(text: &str) -> Result<Order, Wrong> {
     value::choice(&[
-        ("newest-first", SimulatedOrder::NewestFirst),
-        ("oldest-first", SimulatedOrder::OldestFirst),
+        ("newest-first", Order::NewestFirst),
+        ("oldest-first", Order::OldestFirst),
     ])(text)
 }
 

@@ -8,8 +8,11 @@ use jiff::tz::{self, TimeZone};
 
 use super::duration;
 use super::mistake::Wrong;
-use super::settings::{LogFormat, LogLevel, OrderSetting, RateLimit};
+use super::settings::{LogFormat, LogLevel};
+use crate::budget::RateLimit;
 use crate::event::{Account, EventType};
+use crate::order::Order;
+use crate::plan::OrderSetting;
 
 /// Reads one of several words.
 pub fn choice<T: Copy>(words: &[(&str, T)]) -> impl Fn(&str) -> Result<T, Wrong> {
@@ -112,8 +115,8 @@ pub fn logs(text: &str) -> Result<Vec<EventType>, Wrong> {
 pub fn order(text: &str) -> Result<OrderSetting, Wrong> {
     choice(&[
         ("auto", OrderSetting::Auto),
-        ("newest-first", OrderSetting::NewestFirst),
-        ("oldest-first", OrderSetting::OldestFirst),
+        ("newest-first", OrderSetting::Fixed(Order::NewestFirst)),
+        ("oldest-first", OrderSetting::Fixed(Order::OldestFirst)),
     ])(text)
 }
 
@@ -276,7 +279,10 @@ mod tests {
 
     #[test]
     fn a_choice_names_its_words() {
-        assert_eq!(order("newest-first"), Ok(OrderSetting::NewestFirst));
+        assert_eq!(
+            order("newest-first"),
+            Ok(OrderSetting::Fixed(Order::NewestFirst))
+        );
         assert_eq!(log_level("trace"), Ok(LogLevel::Trace));
         assert_eq!(log_format("json"), Ok(LogFormat::Json));
         assert_eq!(switch("true"), Ok(true));

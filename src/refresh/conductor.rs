@@ -1,0 +1,289 @@
+//! The task that refreshes one account: asks in turn, counts, and shows.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use jiff::tz::TimeZone;
+use tracing::debug;
+
+use super::Refresher;
+use super::log::{Log, failure_of};
+use super::report::Report;
+use crate::api::client::{Client, Content, Reply};
+use crate::api::failure::Failure;
+use crate::api::v2;
+use crate::budget::{NotBefore, Slot};
+use crate::clock;
+use crate::config::{Secret, TokenSource};
+use crate::event::EventType;
+use crate::exposition;
+use crate::ledger::Gains;
+use crate::plan::{Answer, LogState, OrderSetting, Outcome, Reach};
+use crate::series::Series;
+use crate::sight::{self, FingerprintKey};
+use crate::sighting::What;
+use crate::window::Query;
+
+/// Where the lines of an account come from, and how they are read.
+#[derive(Debug)]
+pub struct Source {
+    pub client: Client,
+    pub token: TokenSource,
+    /// The longest that a request of the client takes.
+    pub timeout: Duration,
+    pub logs: Vec<EventType>,
+    pub order: OrderSetting,
+    pub zone: TimeZone,
+    pub reach: Reach,
+    pub key: FingerprintKey,
+}
+
+/// Refreshes the account of a [`Refresher`].
+#[derive(Debug)]
+pub struct Conductor {
+    refresher: Refresher,
+    source: Source,
+    logs: Vec<Log>,
+    series: Series,
+    report: Report,
+    changed: bool,
+}
+
+impl Conductor {
+    /// Starts from nothing: what the lookback reaches become the starting values.
+    pub fn new(refresher: Refresher, source: Source, series: Series, report: Report) -> Self {
+        let new_log = |event_type: &EventType| {
+            Log::new(*event_type, LogState::new(source.order), source.reach)
+        };
+        let logs = source.logs.iter().map(new_log).collect();
+        let conductor = Self {
+            refresher,
+            source,
+            logs,
+            series,
+            report,
+            changed: false,
+        };
+        conductor.report.start(&conductor.series);
+        conductor
+    }
+
+    /// Refreshes whenever a scrape wishes for it; never ends.
+    pub async fn run(mut self) {
+        loop {
+            self.refresher.shared.gate.wished().await;
+            self.refresh().await;
+        }
+    }
+
+    async fn refresh(&mut self) {
+        let begin = clock::now();
+        let young = self.refresher.shared.gate.young();
+        self.refresher.shared.gate.runs(begin);
+        self.logs
+            .iter_mut()
+            .for_each(|log| log.begin_if_due(begin, young));
+        let mut asked = false;
+        while let Some((turn, query)) = self.next() {
+            let slot = self
+                .refresher
+                .budget()
+                .take(clock::now(), self.source.timeout);
+            match slot {
+                Ok(slot) => {
+                    asked = true;
+                    self.ask(turn, query, slot).await;
+                }
+                Err(NotBefore(_)) if !self.logs.iter().any(Log::has_begun) => {
+                    // Nothing is under way: the next scrape may try again.
+                    self.logs.iter_mut().for_each(Log::never_mind);
+                }
+                Err(NotBefore(when)) => {
+                    self.show();
+                    self.refresher.shared.gate.is_out_of_budget();
+                    let wait = when.since(clock::now());
+                    debug!(account = %self.refresher.account(), ?wait, "the request window is used up");
+                    tokio::time::sleep(wait).await;
+                    self.go_on();
+                }
+            }
+        }
+        self.logs.iter_mut().for_each(Log::drop_read);
+        self.show();
+        self.refresher.shared.gate.ends(asked);
+    }
+
+    /// After a wait for the window: logs that scrapes wish to be fresh join in.
+    fn go_on(&mut self) {
+        let now = clock::now();
+        let wished = self.refresher.shared.gate.is_wished();
+        let young = self.refresher.shared.gate.young();
+        self.refresher.shared.gate.runs(now);
+        if wished {
+            self.logs
+                .iter_mut()
+                .for_each(|log| log.begin_if_due(now, young));
+        }
+    }
+
+    /// Whose turn it is, and what to ask. Late lines are looked for only with requests to spare.
+    fn next(&self) -> Option<(usize, Query)> {
+        let wanting = |spare| {
+            let logs = self.logs.iter().enumerate();
+            logs.filter_map(move |(turn, log)| Some((log.turn(), turn, log.wants(spare)?)))
+        };
+        let must = wanting(false).min_by_key(|(order, _, _)| *order);
+        let left = self.refresher.budget().left(clock::now());
+        let spare = usize::try_from(left).is_ok_and(|left| left > self.logs.len());
+        let may = || wanting(spare).min_by_key(|(order, _, _)| *order);
+        must.or_else(may).map(|(_, turn, query)| (turn, query))
+    }
+
+    async fn ask(&mut self, turn: usize, query: Query, slot: Slot) {
+        let Some(log) = self.logs.get_mut(turn) else {
+            return;
+        };
+        let event_type = log.event_type;
+        log.asks(clock::now());
+        let token = match self.token().await {
+            Ok(token) => token,
+            Err(detail) => {
+                self.refresher.budget().not_sent(slot);
+                self.fail(turn, Failure::NoToken, Some(detail));
+                return;
+            }
+        };
+        let sent = clock::now();
+        let reply = self.source.client.logs(event_type, query, &token).await;
+        let answered = clock::now();
+        self.obey(slot, &reply);
+        self.report.request(reply.status, answered.since(sent));
+        debug!(
+            account = %self.refresher.account(), %event_type, limit = query.limit, page = query.page,
+            status = reply.status, "the API was asked"
+        );
+        match self.read(query, reply.outcome) {
+            Ok(answer) => self.count(turn, answer),
+            Err(failure) => self.fail(turn, failure, reply.detail),
+        }
+    }
+
+    async fn token(&self) -> Result<Secret, String> {
+        let source = self.source.token.clone();
+        let read = tokio::task::spawn_blocking(move || source.read()).await;
+        match read {
+            Ok(Ok(token)) => Ok(token),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(_) => Err("reading the token broke off".to_owned()),
+        }
+    }
+
+    fn obey(&self, slot: Slot, reply: &Reply) {
+        let now = clock::now();
+        let mut budget = self.refresher.budget();
+        budget.answered(slot, now);
+        if let Some(remaining) = reply.rate.remaining {
+            budget.server_says(remaining, reply.rate.reset, now);
+        }
+        if let Err(Failure::RateLimited) = reply.outcome {
+            budget.refused(reply.rate.retry_after.or(reply.rate.reset), now);
+        } else if let Some(wait) = reply.rate.retry_after {
+            budget.refused(Some(wait), now);
+        }
+    }
+
+    fn read(&self, query: Query, outcome: Result<Content, Failure>) -> Result<Answer, Failure> {
+        let body = match outcome? {
+            Content::PastTheEnd => return Ok(Answer::PastTheEnd),
+            Content::Page(body) => body,
+        };
+        let page = v2::parse(&body)?;
+        if u64::try_from(page.entries.len()).is_ok_and(|lines| lines > query.limit) {
+            return Err(Failure::TooManyLines);
+        }
+        let (zone, key) = (&self.source.zone, &self.source.key);
+        Ok(Answer::Lines(sight::sightings(&page, zone, key)))
+    }
+
+    fn count(&mut self, turn: usize, answer: Answer) {
+        let Some(log) = self.logs.get_mut(turn) else {
+            return;
+        };
+        if let Answer::Lines(sightings) = &answer {
+            self.report.newest_line(log.event_type, sightings);
+        }
+        let was_complete = log.state.is_complete();
+        let Some((plan, state)) = log.plan() else {
+            return;
+        };
+        let gains = plan.answer(answer, state);
+        let event_type = log.event_type;
+        for gains in &gains {
+            self.add(event_type, gains, was_complete);
+        }
+        self.conclude(turn);
+    }
+
+    fn add(&mut self, event_type: EventType, gains: &Gains, was_complete: bool) {
+        for gain in &gains.lines {
+            if let What::Event(event) = &gain.what {
+                self.series.add(event_type, event, u64::from(gain.count));
+                self.changed = true;
+            }
+        }
+        self.report.gains(event_type, gains, was_complete);
+    }
+
+    /// Notes how the read ended, if it did.
+    fn conclude(&mut self, turn: usize) {
+        let Some(log) = self.logs.get_mut(turn) else {
+            return;
+        };
+        let Some(outcome) = log.news() else {
+            return;
+        };
+        match outcome {
+            Outcome::Failed(trouble) => self.fail(turn, failure_of(trouble), None),
+            Outcome::Read { .. } | Outcome::Empty => {
+                let recovered = log.failing.take();
+                self.report
+                    .read(log.event_type, &log.state, outcome, recovered);
+                self.changed = true;
+            }
+        }
+    }
+
+    fn fail(&mut self, turn: usize, failure: Failure, detail: Option<String>) {
+        let Some(log) = self.logs.get_mut(turn) else {
+            return;
+        };
+        let before = log.failing.replace(failure);
+        log.drop_read();
+        self.report.failure(log.event_type, failure, before, detail);
+    }
+
+    /// Shows what is counted: the logs that were read once as far back as the lookback.
+    fn show(&mut self) {
+        let shown: Vec<EventType> = self
+            .logs
+            .iter()
+            .filter(|log| log.state.is_complete())
+            .map(|log| log.event_type)
+            .collect();
+        if std::mem::take(&mut self.changed) {
+            let account = self.refresher.account();
+            let text = exposition::events(account, &self.series, &shown);
+            self.refresher.show(Bytes::from(text));
+        }
+        let reading = self
+            .logs
+            .iter()
+            .map(|log| (log.event_type, log.lines_read()));
+        self.report.reading(reading);
+        let healthy = self
+            .logs
+            .iter()
+            .all(|log| log.failing.is_none() && log.was_asked());
+        self.report.shown(healthy, &self.series);
+    }
+}

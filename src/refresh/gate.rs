@@ -1,0 +1,133 @@
+//! Where scrapes wait for the refresh they share.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::moment::Moment;
+
+/// Scrapers are not punctual to the millisecond: one that comes this much early gets a refresh, so
+/// that an interval of exactly `--scrape.min-interval` is not served the same twice.
+const UNPUNCTUAL: Duration = Duration::from_millis(100);
+
+/// What the refresh is at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Nothing to do. The last refresh began at this moment.
+    Idle { began: Option<Moment> },
+    /// Requests are sent; the end is near.
+    Running { began: Moment },
+    /// The request window is used up; the refresh goes on when it allows.
+    OutOfBudget,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct State {
+    phase: Phase,
+    /// How many refreshes have ended, or come to the end of the budget.
+    ended: u64,
+}
+
+/// How a scrape's wait ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Waited {
+    /// The refresh ended, or one young enough had.
+    Fresh,
+    /// The deadline came first, or the budget is used up: what is shown is older.
+    Stale,
+}
+
+#[derive(Debug)]
+pub(super) struct Gate {
+    min_interval: Duration,
+    state: watch::Sender<State>,
+    /// The count of ended refreshes that the scrapes wish for.
+    wished: watch::Sender<u64>,
+}
+
+impl Gate {
+    pub(super) fn new(min_interval: Duration) -> Self {
+        let state = State {
+            phase: Phase::Idle { began: None },
+            ended: 0,
+        };
+        Self {
+            min_interval,
+            state: watch::Sender::new(state),
+            wished: watch::Sender::new(0),
+        }
+    }
+
+    /// How long a refresh is served again, from its begin.
+    pub(super) fn young(&self) -> Duration {
+        let unpunctual = UNPUNCTUAL.min(self.min_interval / 50);
+        self.min_interval - unpunctual
+    }
+
+    pub(super) async fn wait(&self, now: Moment, deadline: Moment) -> Waited {
+        let mut states = self.state.subscribe();
+        let State { phase, ended } = *states.borrow_and_update();
+        match phase {
+            Phase::Idle { began: Some(began) } if now.since(began) < self.young() => {
+                return Waited::Fresh;
+            }
+            Phase::OutOfBudget => {
+                self.wish_for(ended + 1);
+                return Waited::Stale;
+            }
+            Phase::Idle { .. } | Phase::Running { .. } => self.wish_for(ended + 1),
+        }
+        let left = deadline.since(now);
+        let end = states.wait_for(|state| state.ended > ended);
+        match tokio::time::timeout(left, end).await {
+            Ok(Ok(state)) if matches!(state.phase, Phase::Idle { began: Some(_) }) => Waited::Fresh,
+            _ => Waited::Stale,
+        }
+    }
+
+    fn wish_for(&self, refresh: u64) {
+        self.wished.send_if_modified(|wished| {
+            let later = refresh > *wished;
+            *wished = refresh.max(*wished);
+            later
+        });
+    }
+
+    /// Waits until a scrape wishes for a refresh that did not end yet.
+    pub(super) async fn wished(&self) {
+        let mut wishes = self.wished.subscribe();
+        let ended = self.state.borrow().ended;
+        // The sender lives as long as this gate.
+        let _ = wishes.wait_for(|wished| *wished > ended).await;
+    }
+
+    /// Whether a scrape wishes for a refresh that did not end yet.
+    pub(super) fn is_wished(&self) -> bool {
+        *self.wished.borrow() > self.state.borrow().ended
+    }
+
+    pub(super) fn runs(&self, now: Moment) {
+        self.state.send_modify(|state| {
+            state.phase = Phase::Running { began: now };
+        });
+    }
+
+    pub(super) fn is_out_of_budget(&self) {
+        self.state.send_modify(|state| {
+            state.phase = Phase::OutOfBudget;
+            state.ended += 1;
+        });
+    }
+
+    /// The refresh ended. It counts as one only if it could ask anything at all.
+    pub(super) fn ends(&self, asked: bool) {
+        self.state.send_modify(|state| {
+            let began = match state.phase {
+                Phase::Running { began } if asked => Some(began),
+                _ => None,
+            };
+            state.phase = Phase::Idle { began };
+            state.ended += 1;
+        });
+    }
+}

@@ -1,0 +1,136 @@
+//! One log within a refresh: its plan, and whose turn it is.
+
+use std::time::Duration;
+
+use crate::api::failure::Failure;
+use crate::event::EventType;
+use crate::moment::Moment;
+use crate::plan::{LogState, Outcome, Plan, Reach, Step, Trouble};
+use crate::window::Query;
+
+/// One log of the account.
+#[derive(Debug)]
+pub(super) struct Log {
+    pub(super) event_type: EventType,
+    pub(super) state: LogState,
+    pub(super) failing: Option<Failure>,
+    reach: Reach,
+    read: Option<Read>,
+    began: Option<Moment>,
+    was_asked: bool,
+}
+
+/// A read under way, or one that covered all and may go on to late lines.
+#[derive(Debug)]
+struct Read {
+    plan: Plan,
+    asked: u32,
+    last_asked: Option<Moment>,
+    reported: bool,
+}
+
+impl Log {
+    pub(super) fn new(event_type: EventType, state: LogState, reach: Reach) -> Self {
+        Self {
+            event_type,
+            state,
+            failing: None,
+            reach,
+            read: None,
+            began: None,
+            was_asked: false,
+        }
+    }
+
+    /// Whether the API was ever asked for this log.
+    pub(super) fn was_asked(&self) -> bool {
+        self.was_asked
+    }
+
+    /// Begins a read, unless one is under way or the last one is younger than `young`.
+    pub(super) fn begin_if_due(&mut self, now: Moment, young: Duration) {
+        let is_young = self.began.is_some_and(|began| now.since(began) < young);
+        if is_young || self.wants(false).is_some() {
+            return;
+        }
+        self.began = Some(now);
+        self.read = Some(Read {
+            plan: Plan::new(&self.state, self.reach),
+            asked: 0,
+            last_asked: None,
+            reported: false,
+        });
+    }
+
+    /// What the read wants to ask next; with `spare` requests also what it need not ask.
+    pub(super) fn wants(&self, spare: bool) -> Option<Query> {
+        match self.read.as_ref()?.plan.step(spare) {
+            Step::Ask(query) => Some(query),
+            Step::Done(_) => None,
+        }
+    }
+
+    /// Logs that were not asked in this read come first, then the one that waits longest.
+    pub(super) fn turn(&self) -> (bool, Option<Moment>) {
+        let read = self.read.as_ref();
+        (
+            read.is_some_and(|read| read.asked > 0),
+            read.and_then(|read| read.last_asked),
+        )
+    }
+
+    pub(super) fn has_begun(&self) -> bool {
+        self.read.as_ref().is_some_and(|read| read.asked > 0)
+    }
+
+    pub(super) fn asks(&mut self, now: Moment) {
+        if let Some(read) = &mut self.read {
+            self.was_asked = true;
+            read.asked += 1;
+            read.last_asked = Some(now);
+        }
+    }
+
+    /// The plan of the read under way, with what it works on.
+    pub(super) fn plan(&mut self) -> Option<(&mut Plan, &mut LogState)> {
+        let read = self.read.as_mut()?;
+        Some((&mut read.plan, &mut self.state))
+    }
+
+    /// The outcome of the read, once, when it is known.
+    pub(super) fn news(&mut self) -> Option<Outcome> {
+        let read = self.read.as_mut().filter(|read| !read.reported)?;
+        let Step::Done(outcome) = read.plan.step(false) else {
+            return None;
+        };
+        read.reported = true;
+        Some(outcome)
+    }
+
+    /// How many lines the read under way holds.
+    pub(super) fn lines_read(&self) -> u64 {
+        let under_way = self.read.as_ref().filter(|_| self.wants(false).is_some());
+        under_way.map_or(0, |read| read.plan.lines_read())
+    }
+
+    /// Ends the read; what it counted stays counted.
+    pub(super) fn drop_read(&mut self) {
+        self.read = None;
+    }
+
+    /// Undoes a read that never asked anything, so that it is due again.
+    pub(super) fn never_mind(&mut self) {
+        self.read = None;
+        self.began = None;
+    }
+}
+
+/// The failure that a trouble within the lines is.
+pub(super) fn failure_of(trouble: Trouble) -> Failure {
+    match trouble {
+        Trouble::PageMissing => Failure::PageMissing,
+        Trouble::EmptyLog => Failure::EmptyLog,
+        Trouble::Drift => Failure::Drift,
+        Trouble::OrderContradicted => Failure::OrderContradicted,
+    }
+}

@@ -1,0 +1,217 @@
+//! What a refresh says of itself: metrics at every change, log lines when something changes.
+
+use std::time::Duration;
+
+use tracing::{info, warn};
+
+use super::Refresher;
+use crate::api::failure::Failure;
+use crate::catalogue::{
+    AMBIGUOUS_READS, BUDGET, BUDGET_WINDOW, DELAY, EVENT_NAMES, EVENT_NAMES_LIMIT, FAILING,
+    GIVEN_UP, LINES_BEHIND, NEWEST_LINE_TIMESTAMP, ORDER, OVERFLOWED, READ_TIMESTAMP,
+    READING_LINES, READY, REFRESH_FAILURES, REFRESHES, REQUEST_DURATION, REQUESTS, SERIES,
+    SERIES_LIMIT, UNATTRIBUTED, UNPARSABLE, UP,
+};
+use crate::clock;
+use crate::event::{BadLine, EventType, Minute};
+use crate::ledger::Gains;
+use crate::meters::Meters;
+use crate::order::Order;
+use crate::plan::{LogState, Outcome};
+use crate::series::Series;
+use crate::sighting::{Sighting, What};
+
+use std::sync::Arc;
+
+/// The metrics and log lines of one account.
+#[derive(Debug)]
+pub struct Report {
+    account: String,
+    logs: Vec<EventType>,
+    meters: Arc<Meters>,
+}
+
+impl Report {
+    pub fn new(refresher: &Refresher, logs: &[EventType], meters: Arc<Meters>) -> Self {
+        let limit = refresher.budget().limit();
+        let account = refresher.account().to_string();
+        meters.set(BUDGET, &[&account], f64::from(limit.requests));
+        meters.set(BUDGET_WINDOW, &[&account], limit.window.as_secs_f64());
+        Self {
+            account,
+            logs: logs.to_vec(),
+            meters,
+        }
+    }
+
+    /// Makes every series that will come known at 0.
+    pub(super) fn start(&self, series: &Series) {
+        let account = self.account.as_str();
+        let meters = &self.meters;
+        meters.set(UP, &[account], 0.0);
+        meters.add(REQUESTS, &[account, "200"], 0);
+        meters.add(OVERFLOWED, &[account], 0);
+        meters.observe(REQUEST_DURATION, &[account], 0.0, 0);
+        let limits = series.limits();
+        meters.set(SERIES_LIMIT, &[account], limits.series as f64);
+        meters.set(EVENT_NAMES_LIMIT, &[account], limits.events as f64);
+        for log in &self.logs {
+            let labels = [account, log.as_str()];
+            for counter in [
+                REFRESHES,
+                REFRESH_FAILURES,
+                UNATTRIBUTED,
+                AMBIGUOUS_READS,
+                GIVEN_UP,
+            ] {
+                meters.add(counter, &labels, 0);
+            }
+            for gauge in [READ_TIMESTAMP, NEWEST_LINE_TIMESTAMP, READY, LINES_BEHIND] {
+                meters.set(gauge, &labels, 0.0);
+            }
+            for reason in BadLine::ALL {
+                meters.add(UNPARSABLE, &[account, log.as_str(), reason.reason()], 0);
+            }
+            meters.observe(DELAY, &labels, 0.0, 0);
+            self.failing(*log, None);
+        }
+        self.reading(self.logs.iter().map(|log| (*log, 0)));
+        self.shown(false, series);
+    }
+
+    pub(super) fn request(&self, status: Option<u16>, took: Duration) {
+        let code = status.map_or_else(|| "none".to_owned(), |status| status.to_string());
+        self.meters.add(REQUESTS, &[&self.account, &code], 1);
+        let seconds = took.as_secs_f64();
+        self.meters
+            .observe(REQUEST_DURATION, &[&self.account], seconds, 1);
+    }
+
+    pub(super) fn newest_line(&self, log: EventType, sightings: &[Sighting]) {
+        let minutes = sightings.iter().filter_map(|s| s.id.bucket.minute());
+        let Some(newest) = minutes.max() else {
+            return;
+        };
+        let labels = [self.account.as_str(), log.as_str()];
+        self.meters
+            .raise(NEWEST_LINE_TIMESTAMP, &labels, newest.unix_seconds() as f64);
+    }
+
+    /// What was counted anew; of history, how late it came says nothing.
+    pub(super) fn gains(&self, log: EventType, gains: &Gains, is_news: bool) {
+        let account = self.account.as_str();
+        let labels = [account, log.as_str()];
+        self.meters.add(UNATTRIBUTED, &labels, gains.unattributed);
+        for gain in &gains.lines {
+            if let What::Bad(reason) = gain.what {
+                let labels = [account, log.as_str(), reason.reason()];
+                self.meters.add(UNPARSABLE, &labels, u64::from(gain.count));
+                warn!(
+                    account, event_type = %log, reason = reason.reason(), lines = gain.count,
+                    "entries of the log could not be read as lines"
+                );
+            }
+            if let Some(minute) = gain.bucket.minute().filter(|_| is_news) {
+                self.meters
+                    .observe(DELAY, &labels, delay(minute), gain.count);
+            }
+        }
+    }
+
+    /// A read that covered all.
+    pub(super) fn read(
+        &self,
+        log: EventType,
+        state: &LogState,
+        outcome: Outcome,
+        recovered_from: Option<Failure>,
+    ) {
+        let account = self.account.as_str();
+        let labels = [account, log.as_str()];
+        let meters = &self.meters;
+        meters.add(REFRESHES, &labels, 1);
+        meters.set(READ_TIMESTAMP, &labels, clock::unix_now().as_secs_f64());
+        meters.set(READY, &labels, f64::from(u8::from(state.is_complete())));
+        if let Outcome::Read {
+            behind,
+            ambiguous,
+            given_up,
+        } = outcome
+        {
+            meters.set(LINES_BEHIND, &labels, behind as f64);
+            meters.add(AMBIGUOUS_READS, &labels, u64::from(ambiguous));
+            meters.add(GIVEN_UP, &labels, given_up);
+        }
+        for order in [Order::NewestFirst, Order::OldestFirst] {
+            let labels = [account, log.as_str(), order.as_str()];
+            if state.order() == Some(order) {
+                meters.set(ORDER, &labels, 1.0);
+            } else {
+                meters.forget(ORDER, &labels);
+            }
+        }
+        self.failing(log, None);
+        if let Some(failure) = recovered_from {
+            info!(account, event_type = %log, after = failure.reason(), "the log is read again");
+        }
+    }
+
+    /// A read that failed. Only a change is logged: the same failure again tells nothing new.
+    pub(super) fn failure(
+        &self,
+        log: EventType,
+        failure: Failure,
+        before: Option<Failure>,
+        detail: Option<String>,
+    ) {
+        let account = self.account.as_str();
+        let labels = [account, log.as_str()];
+        self.meters.add(REFRESHES, &labels, 1);
+        self.meters.add(REFRESH_FAILURES, &labels, 1);
+        self.failing(log, Some(failure));
+        if before != Some(failure) {
+            warn!(
+                account, event_type = %log, reason = failure.reason(), detail,
+                "the log could not be read: {}. The counts stay as they are and it is tried again",
+                failure.advice()
+            );
+        }
+    }
+
+    fn failing(&self, log: EventType, failing: Option<Failure>) {
+        for failure in Failure::ALL {
+            let labels = [self.account.as_str(), log.as_str(), failure.reason()];
+            let value = f64::from(u8::from(failing == Some(failure)));
+            self.meters.set(FAILING, &labels, value);
+        }
+    }
+
+    /// How many lines each read under way holds.
+    pub(super) fn reading(&self, logs: impl Iterator<Item = (EventType, u64)>) {
+        for (log, lines) in logs {
+            let labels = [self.account.as_str(), log.as_str()];
+            self.meters.set(READING_LINES, &labels, lines as f64);
+        }
+    }
+
+    pub(super) fn shown(&self, healthy: bool, series: &Series) {
+        let account = self.account.as_str();
+        self.meters
+            .set(UP, &[account], f64::from(u8::from(healthy)));
+        self.meters
+            .set(SERIES, &[account], series.told_apart() as f64);
+        self.meters
+            .raise_to(OVERFLOWED, &[account], series.overflowed_lines() as f64);
+        for log in &self.logs {
+            let names = series.event_names(*log) as f64;
+            self.meters
+                .set(EVENT_NAMES, &[account, log.as_str()], names);
+        }
+    }
+}
+
+/// Seconds from the end of the minute to now.
+fn delay(minute: Minute) -> f64 {
+    let end = (minute.unix_seconds() + 60) as f64;
+    (clock::unix_now().as_secs_f64() - end).max(0.0)
+}
