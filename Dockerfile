@@ -12,8 +12,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
 FROM scratch
 LABEL org.opencontainers.image.title="metaaccess-exporter" \
       org.opencontainers.image.description="Prometheus exporter for the OPSWAT MetaAccess event logs" \
-      org.opencontainers.image.licenses="Apache-2.0" \
-      org.opencontainers.image.version="0.1.0"
+      org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=build /build/LICENSE /LICENSE
 COPY --from=build /metaaccess-exporter /metaaccess-exporter
 USER 65532:65532

@@ -13,9 +13,15 @@ pub fn tool(name: &str) -> Option<Command> {
     if runs.is_ok_and(|status| status.success()) {
         return Some(Command::new(name));
     }
-    #[expect(clippy::disallowed_methods, reason = "it is for the tests, and no setting")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "it is for the tests, and no setting"
+    )]
     let required = std::env::var_os("METAACCESS_TESTS_REQUIRE_TOOLS").is_some();
-    assert!(!required, "{name} is not installed: run the tests by ./tests/run");
+    assert!(
+        !required,
+        "{name} is not installed: run the tests by ./tests/run"
+    );
     // Written to the stream itself, since the test harness keeps what passing tests print.
     let _ = writeln!(std::io::stderr(), "skipped: {name} is not installed");
     None
