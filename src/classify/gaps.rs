@@ -5,39 +5,22 @@ use std::borrow::Cow;
 /// Stands where something was taken out; the object replacement character is in no log.
 pub(super) const GAP: char = '\u{fffc}';
 
-/// Each opening quotation mark with the marks that close it.
-const QUOTES: [(char, &str); 15] = [
-    ('"', "\""),
-    ('“', "”"),
-    ('”', "”"),
-    ('„', "“”"),
-    ('«', "»"),
-    ('»', "«"),
-    ('<', ">"),
-    ('‹', "›"),
-    ('＂', "＂"),
-    ('`', "`'"),
-    ('\'', "'"),
-    ('‘', "’"),
-    ('’', "’"),
-    ('‚', "‘’"),
-    ('´', "´"),
-];
-/// Those of them that are apostrophes too.
-const APOSTROPHES: &str = "`'‘’‚´";
-
 /// Takes out the line's own hostname, case aside, where it stands as a whole word.
 pub(super) fn without_hostname<'a>(text: &'a str, hostname: &str) -> Cow<'a, str> {
+    let Some(first) = hostname.chars().next() else {
+        return text.into();
+    };
     let mut kept = String::new();
-    let (mut taken_to, mut before) = (0, None);
-    for (at, first) in text.char_indices() {
-        let inside_word = before.is_some_and(char::is_alphanumeric) && first.is_alphanumeric();
-        before = Some(first);
-        if at < taken_to || inside_word {
+    let (mut taken_to, mut before) = (0, ' ');
+    for (at, here) in text.char_indices() {
+        let inside_word = before.is_alphanumeric() && here.is_alphanumeric();
+        before = here;
+        if !is_same(here, first) || inside_word || at < taken_to {
             continue;
         }
         if let Some(end) = end_of_word(text, at, hostname) {
-            kept.extend([text.get(taken_to..at).unwrap_or_default(), "\u{fffc}"]);
+            kept.push_str(text.get(taken_to..at).unwrap_or_default());
+            kept.push(GAP);
             taken_to = end;
         }
     }
@@ -50,16 +33,20 @@ pub(super) fn without_hostname<'a>(text: &'a str, hostname: &str) -> Cow<'a, str
 /// Where a word ends that begins at a place, if it is there and is not part of a longer one.
 fn end_of_word(text: &str, at: usize, word: &str) -> Option<usize> {
     let mut rest = text.get(at..)?.chars();
-    let mut last = None;
+    let mut last = ' ';
     for expected in word.chars() {
-        let found = rest.next()?;
-        if found != expected && !found.to_lowercase().eq(expected.to_lowercase()) {
-            return None;
-        }
-        last = Some(found);
+        last = rest.next().filter(|&found| is_same(found, expected))?;
     }
-    let goes_on = rest.clone().next().is_some_and(char::is_alphanumeric);
-    (!(last?.is_alphanumeric() && goes_on)).then(|| text.len() - rest.as_str().len())
+    let end = text.len() - rest.as_str().len();
+    let goes_on = rest.next().is_some_and(char::is_alphanumeric);
+    (!(last.is_alphanumeric() && goes_on)).then_some(end)
+}
+
+fn is_same(found: char, expected: char) -> bool {
+    if found.is_ascii() && expected.is_ascii() {
+        return found.eq_ignore_ascii_case(&expected);
+    }
+    found.to_lowercase().eq(expected.to_lowercase())
 }
 
 /// Takes out what stands in quotation marks or angle brackets, and the rest after one that is never
@@ -90,10 +77,10 @@ pub(super) fn without_quoted(text: &str) -> Cow<'_, str> {
 fn end_of_quote(mark: char, before: char, after: &str) -> Option<usize> {
     let closing = closing(mark)?;
     let is_spaced = after.starts_with(char::is_whitespace);
-    if is_spaced && (mark == '<' || APOSTROPHES.contains(mark)) {
+    if is_spaced && (mark == '<' || is_apostrophe(mark)) {
         return None;
     }
-    if !APOSTROPHES.contains(mark) {
+    if !is_apostrophe(mark) {
         let end = after
             .find(|c| closing.contains(c))
             .map(|at| at + width(after, at));
@@ -113,11 +100,28 @@ fn end_of_quote(mark: char, before: char, after: &str) -> Option<usize> {
     })
 }
 
+/// The marks that close what an opening quotation mark opens.
 fn closing(mark: char) -> Option<&'static str> {
-    QUOTES
-        .iter()
-        .find(|(opening, _)| *opening == mark)
-        .map(|(_, closing)| *closing)
+    match mark {
+        '"' => Some("\""),
+        '“' | '”' => Some("”"),
+        '„' => Some("“”"),
+        '«' => Some("»"),
+        '»' => Some("«"),
+        '<' => Some(">"),
+        '‹' => Some("›"),
+        '＂' => Some("＂"),
+        '`' => Some("`'"),
+        '\'' => Some("'"),
+        '‘' | '’' => Some("’"),
+        '‚' => Some("‘’"),
+        '´' => Some("´"),
+        _ => None,
+    }
+}
+
+fn is_apostrophe(mark: char) -> bool {
+    matches!(mark, '`' | '\'' | '‘' | '’' | '‚' | '´')
 }
 
 fn width(text: &str, at: usize) -> usize {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::gaps::{without_hostname, without_quoted};
-use super::vocabulary::{Kind, PHRASES, kind, phrase};
+use super::vocabulary::{Kind, PHRASES, phrase};
 use super::words::{Token, tokens};
 
 /// The longest event name in bytes; a longer one ends after the last word that fits.
@@ -15,59 +15,91 @@ pub const NOTHING_LEFT: &str = "unspecified";
 /// The vendor's form of naming a policy: the rest of the description is the policy's name.
 const POLICY_FORM: [&str; 3] = ["configuration", "change", "policy"];
 
+/// How much of a description is looked at: far more than any has, and little enough to be quick.
+const LONGEST_DESCRIPTION: usize = 2048;
+
 /// The description in the vendor's own words, with what varies taken out.
 ///
 /// Naming a name again gives the same name. One of the vendor's phrases is its own name, even if
 /// the host is called so.
 pub fn event_name(description: &str, hostname: &str) -> Cow<'static, str> {
-    let description = description.trim();
+    let (description, hostname) = (beginning(description.trim()), hostname.trim());
     if let Some(phrase) = phrase(description) {
         return phrase.into();
     }
     let mut name = cleaned(description, hostname);
     // What was apart can stand together once the words between are gone, and be a name then.
-    loop {
-        let again = cleaned(&name, hostname);
-        if let Some(phrase) = phrase(&again) {
-            return phrase.into();
-        }
-        if again == name {
-            break;
-        }
-        name = again;
+    while !name.is_settled {
+        let again = cleaned(&name.text, hostname);
+        name.is_settled = again.is_settled || again.text == name.text;
+        name.text = again.text;
     }
-    if name.is_empty() {
-        NOTHING_LEFT.into()
-    } else {
-        name.into()
+    match phrase(&name.text) {
+        Some(phrase) => phrase.into(),
+        None if name.text.is_empty() => NOTHING_LEFT.into(),
+        None => name.text.into(),
     }
 }
 
-fn cleaned(text: &str, hostname: &str) -> String {
-    let text = without_hostname(text, hostname.trim());
+/// As much of a description as is looked at, to the end of a word.
+fn beginning(description: &str) -> &str {
+    let end = description.floor_char_boundary(LONGEST_DESCRIPTION);
+    match description.split_at(end) {
+        (whole, "") => whole,
+        (part, _) => part
+            .rfind(char::is_whitespace)
+            .map_or(part, |at| part.split_at(at).0),
+    }
+}
+
+struct Cleaned {
+    text: String,
+    /// Cleaning it again would change nothing, since nothing in it has come together.
+    is_settled: bool,
+}
+
+fn cleaned(text: &str, hostname: &str) -> Cleaned {
+    let text = without_hostname(text, hostname);
     let text = without_quoted(&text);
     let mut tokens = tokens(&text);
     tokens.truncate(end_of_policy_form(&tokens).unwrap_or(tokens.len()));
     let phrase = words_of_phrase(&tokens);
     take_out_names(&mut tokens, phrase);
     take_out_dangling(&mut tokens, phrase);
-    join(&tokens)
+    let gaps_are_last = tokens.is_sorted_by_key(|token| *token == Token::Gap);
+    Cleaned {
+        text: join(&tokens),
+        is_settled: gaps_are_last && !hostname.contains(char::is_whitespace),
+    }
 }
 
 /// How many tokens the longest of the vendor's phrases takes that the text begins with.
 fn words_of_phrase(tokens: &[Token<'_>]) -> usize {
-    let length = |phrase: &str| {
-        let mut words = tokens.iter();
-        let mut same = |word: &str| {
-            let token = words.next().and_then(|token| token.word());
-            token.is_some_and(|token| token.eq_ignore_ascii_case(word))
-        };
+    let Some(first) = tokens.first().and_then(|token| token.word()) else {
+        return 0;
+    };
+    let length = |phrase: &&str| {
+        let mut words = tokens.iter().map(|token| token.word().unwrap_or_default());
+        let mut length = 0;
+        let mut is_next = |word: &str| words.next().is_some_and(|w| w.eq_ignore_ascii_case(word));
         phrase
             .split(' ')
-            .all(&mut same)
-            .then(|| phrase.split(' ').count())
+            .all(|word| {
+                length += 1;
+                is_next(word)
+            })
+            .then_some(length)
     };
-    PHRASES.into_iter().filter_map(length).max().unwrap_or(0)
+    let may_begin = |phrase: &&&str| {
+        let initial = |text: &str| text.bytes().next().map(|b| b.to_ascii_lowercase());
+        initial(phrase) == initial(first)
+    };
+    PHRASES
+        .iter()
+        .filter(may_begin)
+        .filter_map(length)
+        .max()
+        .unwrap_or(0)
 }
 
 /// Makes gaps of the words that are names by the company they keep.
@@ -75,10 +107,9 @@ fn take_out_names(tokens: &mut [Token<'_>], phrase: usize) {
     // What follows a phrase is whom or what it was done to.
     let mut name_expected = phrase > 0;
     for at in phrase..tokens.len() {
-        let Some(word) = tokens.get(at).and_then(|token| token.word()) else {
+        let Some(&Token::Word(word, kind)) = tokens.get(at) else {
             continue;
         };
-        let kind = kind(word);
         let kept = match kind {
             None => is_vendors_own(tokens, at, word, name_expected),
             Some(Kind::Unit) => !follows_gap(tokens, at),
@@ -129,12 +160,10 @@ fn end_of_policy_form(tokens: &[Token<'_>]) -> Option<usize> {
 
 /// An unknown word at the beginning is the vendor's unless it begins a name or does something.
 fn is_first_word(word: &str, next: Option<Token<'_>>) -> bool {
-    let begins_name = match next.and_then(Token::word) {
-        Some(next) => match kind(next) {
-            Some(kind) => kind == Kind::Action,
-            None => !is_lower_case(next),
-        },
-        None => false,
+    let begins_name = match next {
+        Some(Token::Word(_, Some(kind))) => kind == Kind::Action,
+        Some(Token::Word(next, None)) => !is_lower_case(next),
+        Some(Token::Gap) | None => false,
     };
     let mut letters = word.chars();
     letters.next();
@@ -155,12 +184,11 @@ fn take_out_dangling(tokens: &mut [Token<'_>], phrase: usize) {
         let Some(token) = tokens.get_mut(at) else {
             continue;
         };
-        let Some(word) = token.word() else {
+        let Token::Word(word, kind) = *token else {
             gap_follows = true;
             continue;
         };
-        let kind = kind(word).filter(|_| gap_follows);
-        match kind {
+        match kind.filter(|_| gap_follows) {
             Some(Kind::Label) => *token = Token::Gap,
             // What it belonged to is whole again: the word before it points at nothing that is gone.
             Some(Kind::Preposition) if !is_particle(word, before) => {

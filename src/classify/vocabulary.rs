@@ -1,6 +1,5 @@
 //! The words that are no names: the vendor's phrases, and the English that logs are written in.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
@@ -113,7 +112,10 @@ const PLAIN: &str = "accepted access action actions active activated activation 
 const UNITS: &str = "am bytes day days gb hour hours kb mb min minute minutes month months ms percent \
     pm sec second seconds time times week weeks year years";
 
-static WORDS: LazyLock<HashMap<&'static str, Kind>> = LazyLock::new(|| {
+/// No word of the lists is longer.
+const LONGEST_WORD: usize = 24;
+
+static WORDS: LazyLock<HashMap<&'static [u8], Kind>> = LazyLock::new(|| {
     // Later lists win: a word that is in two has the kind with the stronger effect.
     let lists = [
         (PLAIN, Kind::Plain),
@@ -123,25 +125,26 @@ static WORDS: LazyLock<HashMap<&'static str, Kind>> = LazyLock::new(|| {
         (LABELS, Kind::Label),
         (UNITS, Kind::Unit),
     ];
-    let words = |(list, kind): (&'static str, Kind)| list.split(' ').map(move |word| (word, kind));
+    let words = |(list, kind): (&'static str, Kind)| {
+        list.split(' ').map(move |word| (word.as_bytes(), kind))
+    };
     lists.into_iter().flat_map(words).collect()
 });
 
 /// The vendor's phrase that this text is, case aside, as the vendor writes it.
 pub(super) fn phrase(text: &str) -> Option<&'static str> {
-    PHRASES
-        .into_iter()
-        .find(|phrase| phrase.eq_ignore_ascii_case(text))
+    let same = |phrase: &&&str| phrase.eq_ignore_ascii_case(text);
+    PHRASES.iter().find(same).copied()
 }
 
 /// The kind of a word, case and a possessive `'s` aside; none for a word that is not known.
 pub(super) fn kind(word: &str) -> Option<Kind> {
     let word = word.strip_suffix("'s").unwrap_or(word);
-    let word = match word.bytes().any(|b| b.is_ascii_uppercase()) {
-        true => Cow::Owned(word.to_ascii_lowercase()),
-        false => Cow::Borrowed(word),
-    };
-    WORDS.get(&*word).copied()
+    let mut lower_case = [0; LONGEST_WORD];
+    let lower_case = lower_case.get_mut(..word.len())?;
+    lower_case.copy_from_slice(word.as_bytes());
+    lower_case.make_ascii_lowercase();
+    WORDS.get(&*lower_case).copied()
 }
 
 #[cfg(test)]
@@ -152,6 +155,14 @@ mod tests {
     fn every_word_of_every_phrase_is_known() {
         for word in PHRASES.iter().flat_map(|phrase| phrase.split(' ')) {
             assert!(kind(word).is_some(), "{word}");
+        }
+    }
+
+    #[test]
+    fn every_word_of_the_lists_can_be_found() {
+        for word in WORDS.keys() {
+            let word = std::str::from_utf8(word).unwrap();
+            assert!(!word.is_empty() && kind(word).is_some(), "{word:?}");
         }
     }
 

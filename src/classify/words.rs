@@ -1,11 +1,12 @@
 //! A description as words and gaps: whatever is not plainly a word is a gap.
 
 use super::gaps::GAP;
+use super::vocabulary::{Kind, kind};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Token<'a> {
-    /// Letters alone, with hyphens and apostrophes between them.
-    Word(&'a str),
+    /// Letters alone, with hyphens and apostrophes between them, and what is known of the word.
+    Word(&'a str, Option<Kind>),
     /// Where something stood that varies.
     Gap,
 }
@@ -13,7 +14,7 @@ pub(super) enum Token<'a> {
 impl<'a> Token<'a> {
     pub(super) fn word(self) -> Option<&'a str> {
         match self {
-            Self::Word(word) => Some(word),
+            Self::Word(word, _) => Some(word),
             Self::Gap => None,
         }
     }
@@ -22,9 +23,9 @@ impl<'a> Token<'a> {
 /// The words of a text in order. Punctuation goes, and an unbroken run of characters that is an
 /// identifier of some kind is one gap.
 pub(super) fn tokens(text: &str) -> Vec<Token<'_>> {
-    let mut tokens = Vec::new();
+    let mut tokens = Vec::with_capacity(16);
     for run in text.split_whitespace() {
-        let run = run.trim_matches(|c: char| ",;:.!?()[]{}…-–—'\"".contains(c));
+        let run = run.trim_matches(|c: char| is_punctuation(c));
         if is_identifier(run) {
             tokens.push(Token::Gap);
             continue;
@@ -33,9 +34,14 @@ pub(super) fn tokens(text: &str) -> Vec<Token<'_>> {
         let words = words
             .map(|word| word.trim_matches(is_joint))
             .filter(|word| !word.is_empty());
-        tokens.extend(words.map(Token::Word));
+        tokens.extend(words.map(|word| Token::Word(word, kind(word))));
     }
     tokens
+}
+
+fn is_punctuation(c: char) -> bool {
+    let ascii = matches!(c, ',' | ';' | ':' | '.' | '!' | '?' | '-' | '\'' | '"');
+    ascii || matches!(c, '(' | ')' | '[' | ']' | '{' | '}' | '…' | '–' | '—')
 }
 
 fn is_joint(c: char) -> bool {
@@ -44,14 +50,18 @@ fn is_joint(c: char) -> bool {
 
 /// Whether a run of characters is a number, version, address, id, path, URL, account or the like.
 fn is_identifier(run: &str) -> bool {
-    let tells = |c: char| c.is_numeric() || c == GAP || "@\\/=_.%$#~*^|".contains(c);
+    let tells = |c: char| match c {
+        'a'..='z' | 'A'..='Z' => false,
+        '@' | '\\' | '/' | '=' | '_' | '.' | '%' | '$' | '#' | '~' | '*' | '^' | '|' | GAP => true,
+        _ => c.is_numeric(),
+    };
     run.contains(tells) || run.matches(':').count() > 1 || is_letters_only_hex(run)
 }
 
 /// Ids and hardware addresses that happen to have no digit in them.
 fn is_letters_only_hex(run: &str) -> bool {
     let is_hex = |part: &str| part.len() > 1 && part.bytes().all(|b| b.is_ascii_hexdigit());
-    is_hex(run) && run.len() >= 8 || run.split('-').count() > 2 && run.split('-').all(is_hex)
+    is_hex(run) && run.len() >= 8 || run.matches('-').count() > 1 && run.split('-').all(is_hex)
 }
 
 #[cfg(test)]
