@@ -10,13 +10,16 @@
 //! 3. Words with digits or signs in them go: versions, addresses, ids, paths, times, numbers.
 //! 4. Unknown words go where a name would stand: after words such as `by`, `user` or `policy`, after
 //!    a phrase, before a verb such as `removed`, and wherever they are capitalised within the text.
+//!    After `policy` and the like so do known words that are capitalised (`policy Default Devices`).
 //! 5. Prepositions and labels that are left with nothing to point at go (`Installed version 1.2.3`).
 //!
 //! What stays is plain lower-case prose, the words in `vocabulary`, and an unknown first word. That
 //! errs towards a small set: rules of the user's own are there for what it takes away too much of.
 
+mod dangling;
 mod gaps;
 mod name;
+mod unknown;
 mod version;
 mod vocabulary;
 mod words;

@@ -84,6 +84,22 @@ fn a_longer_description_is_not_the_phrase_that_it_begins_with() {
 }
 
 #[test]
+fn groups_and_the_like_are_not_named_even_if_their_names_are_known_words() {
+    for (description, expected) in [
+        (
+            "Moved from group Default to group Windows Devices",
+            "Moved from group to group",
+        ),
+        (
+            "CHANGED STATUS TO Non-Compliant by policy Default Policy",
+            "Changed status to non-compliant by policy",
+        ),
+    ] {
+        assert_eq!(name(description), expected, "{description}");
+    }
+}
+
+#[test]
 fn a_policy_is_not_named() {
     for policy in [
         "X",
@@ -108,6 +124,7 @@ fn people_are_not_named() {
         ("Jane Roe logged on", "Logged on"),
         ("Jane removed the device", "Removed the device"),
         ("jroe logged off", "Logged off"),
+        ("jroe logged on 2013-12-06", "Logged on"),
         ("jane.roe@example.com logged on from 10.0.0.1", "Logged on"),
         (
             "User Jane van der Roe uninstalled the agent",
@@ -161,6 +178,13 @@ fn what_varies_is_taken_out_without_leaving_a_trace() {
     ] {
         assert_eq!(name(description), expected, "{description}");
     }
+}
+
+#[test]
+fn a_hostname_of_several_words_is_found_through_punctuation() {
+    assert_eq!(event_name("lab mac seen", "Lab Mac"), "Seen");
+    assert_eq!(event_name("lab, mac seen", "Lab Mac"), "Seen");
+    assert_eq!(event_name("lab 7 mac seen", "Lab Mac"), "Seen");
 }
 
 #[test]

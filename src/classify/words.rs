@@ -106,6 +106,7 @@ mod tests {
             "{123e4567-e89b-12d3-a456-426614174000}",
             "jane.roe@example.com",
             "(jane.roe@example.com),",
+            "jroe@example",
             "https://example.com/x?y=z",
             "C:\\Windows",
             "/usr/bin/x",
