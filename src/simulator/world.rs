@@ -138,7 +138,7 @@ impl World {
             }
             let first = page.saturating_sub(1).saturating_mul(limit);
             Ok(answer::body(
-                &log.run(first, limit + extra, settings.order),
+                &log.run(first, limit.saturating_add(extra), settings.order),
                 settings.style,
             ))
         });
