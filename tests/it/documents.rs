@@ -21,13 +21,28 @@ fn read(name: &str) -> String {
     text.unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-/// What stands between the markers of this name in the README.
-fn marked(name: &str) -> String {
+/// Holds what stands between the markers of this name in the README against what the program says.
+/// With `UPDATE_README` set, writes it there instead.
+fn assert_marked(name: &str, expected: &str) {
     let readme = read("README.md");
     let (begin, end) = (format!("<!-- {name} -->\n"), format!("<!-- /{name} -->"));
-    let (_, rest) = readme.split_once(&begin).expect("the first marker");
-    let (text, _) = rest.split_once(&end).expect("the second marker");
-    text.to_owned()
+    let (before, rest) = readme.split_once(&begin).expect("the first marker");
+    let (text, after) = rest.split_once(&end).expect("the second marker");
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "it is for the tests, and no setting"
+    )]
+    let update = std::env::var_os("UPDATE_README").is_some();
+    if update {
+        let new = [before, &begin, expected, &end, after].concat();
+        std::fs::write(path("README.md"), new).expect("written");
+    } else {
+        let same = text == expected;
+        assert!(
+            same,
+            "the table of {name} is old: UPDATE_README=1 cargo test --test it -- --test-threads=1 readme_lists"
+        );
+    }
 }
 
 /// The contents of the README's fences of this language.
@@ -44,12 +59,12 @@ fn fenced(language: &str) -> Vec<String> {
 
 #[test]
 fn the_readme_lists_every_metric_as_the_catalogue_has_it() {
-    assert_eq!(marked("metrics"), catalogue::markdown());
+    assert_marked("metrics", &catalogue::markdown());
 }
 
 #[test]
 fn the_readme_lists_every_setting_as_the_program_takes_it() {
-    assert_eq!(marked("flags"), config::flags_markdown());
+    assert_marked("flags", &config::flags_markdown());
 }
 
 #[test]
