@@ -28,20 +28,11 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// Adds one more line with this fingerprint.
-    pub fn add(&mut self, fingerprint: Fingerprint, what: &What) {
-        self.lines
-            .entry(fingerprint)
-            .and_modify(|(count, _)| *count += 1)
-            .or_insert_with(|| (1, what.clone()));
-    }
-
-    /// Of each line, as many as this or `other` saw.
-    pub fn at_least(&mut self, other: Self) {
-        for (fingerprint, (count, what)) in other.lines {
-            let held = self.lines.entry(fingerprint).or_insert((0, what));
-            held.0 = held.0.max(count);
-        }
+    /// So many lines with this fingerprint, or more, are there.
+    pub fn at_least(&mut self, fingerprint: Fingerprint, count: u32, what: &What) {
+        let entry = self.lines.entry(fingerprint);
+        let held = entry.or_insert_with(|| (0, what.clone()));
+        held.0 = held.0.max(count);
     }
 
     /// How many lines were seen at once.
@@ -268,7 +259,9 @@ mod tests {
     fn seen(lines: &[(u64, &str)]) -> Seen {
         let mut seen = Seen::default();
         for (fingerprint, host) in lines {
-            seen.add(Fingerprint(*fingerprint), &installed_on(host));
+            let count = lines.iter().filter(|line| line.0 == *fingerprint).count();
+            let count = u32::try_from(count).expect("few");
+            seen.at_least(Fingerprint(*fingerprint), count, &installed_on(host));
         }
         seen
     }

@@ -2,12 +2,14 @@
 //!
 //! Between two requests lines arrive, and the next answer shows lines that were seen already; or
 //! lines vanish, and it starts further on. So each answer is asked to overlap what was read before,
-//! and is placed where its lines fit, by a line that stands there only once. Where there is no such line,
-//! or it fits in several places (runs of equal lines), the place that counts fewest is taken, equal
-//! lines on both sides count as the same ones, and the minute is reported as ambiguous; where it fits
-//! nowhere, the read has to start over. A stretch therefore never holds one line twice.
+//! and is placed where its lines fit, by a line that stands there only once and that no new line can
+//! look like: the anchor. Answers that are joined by anchors are a segment, and no line is twice in
+//! it. Without an anchor (runs of equal lines, or all of it in the minute that lines still arrive in)
+//! a new segment begins: of equal lines in two segments nobody knows whether they are the same ones,
+//! so only as many count as one segment holds, and their minutes are reported as ambiguous. Where an
+//! answer fits nowhere, the read has to start over.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::event::Minute;
 use crate::ledger::Seen;
@@ -36,7 +38,14 @@ pub struct Stretch {
     next_place: u64,
     /// Whether the log ended with the last answer.
     ended: bool,
+    /// Lines of this minute and newer ones still arrive, and where pages count from: no anchors.
+    arriving_from: Option<Minute>,
     ids: Vec<LineId>,
+    /// Where in `ids` the last segment begins.
+    segment_from: usize,
+    /// How often each line is in the last segment.
+    segment: HashMap<LineId, u32>,
+    /// Of each line, as many as the segment has that holds most of it.
     seen: BTreeMap<Bucket, Seen>,
     touched: BTreeSet<Bucket>,
     ambiguous: BTreeSet<Bucket>,
@@ -45,23 +54,27 @@ pub struct Stretch {
 /// How an answer went together with a stretch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Join {
-    /// It fits in one place.
+    /// It fits in one place, by an anchor.
     Joined,
-    /// It fits in several; the one that counts fewest was taken.
+    /// It fits in several, or has no anchor.
     Ambiguous,
     /// It fits nowhere; the stretch is as it was.
     Apart,
 }
 
 impl Stretch {
-    /// The stretch that one answer shows.
-    pub fn new(first: &Response) -> Self {
+    /// The stretch that one answer shows. Where new lines push the others on to higher places, they
+    /// do so in the minutes from `arriving_from` on.
+    pub fn new(first: &Response, arriving_from: Option<Minute>) -> Self {
         let mut stretch = Self {
             base: first.start,
             shift: 0,
             next_place: first.end(),
             ended: first.is_short(),
+            arriving_from,
             ids: Vec::new(),
+            segment_from: 0,
+            segment: HashMap::new(),
             seen: BTreeMap::new(),
             touched: BTreeSet::new(),
             ambiguous: BTreeSet::new(),
@@ -74,15 +87,13 @@ impl Stretch {
     /// they contradict that.
     pub fn unmoved(answers: &[Response]) -> Option<Self> {
         let (first, rest) = answers.split_first()?;
-        let mut stretch = Self::new(first);
+        let mut stretch = Self::new(first, None);
         for answer in rest {
             let place = usize::try_from(answer.start.checked_sub(stretch.base)?).ok()?;
             if place > stretch.ids.len() || !stretch.fits(place, &answer.sightings) {
                 return None;
             }
             stretch.place(place, answer);
-            stretch.next_place = answer.end();
-            stretch.ended = answer.is_short();
         }
         stretch.touched = stretch.seen.keys().copied().collect();
         Some(stretch)
@@ -93,24 +104,26 @@ impl Stretch {
         self.touched.clear();
         let lines = &answer.sightings;
         let fits = |place: &usize| self.fits(*place, lines);
-        let places: Vec<usize> = (0..self.ids.len()).filter(fits).collect();
+        let places: Vec<usize> = (self.segment_from..self.ids.len()).filter(fits).collect();
         if places.is_empty() {
             return Join::Apart;
         }
-        self.next_place = answer.end();
-        self.ended = answer.is_short();
         let anchored = |place: &&usize| self.is_anchored(**place, lines);
-        let anchored = places.iter().find(anchored).copied();
-        match anchored {
-            Some(place) => self.place(place, answer),
-            None => self.place_cautiously(lines),
+        // The place that counts fewest, if there are several.
+        let Some(place) = places.iter().find(anchored).copied() else {
+            self.begin_segment(answer);
+            return Join::Ambiguous;
+        };
+        let several = places.len() > 1;
+        if several {
+            self.ambiguous.extend(lines.first().map(|s| s.id.bucket));
         }
-        if anchored.is_some() && places.len() == 1 {
-            return Join::Joined;
+        self.place(place, answer);
+        if several {
+            Join::Ambiguous
+        } else {
+            Join::Joined
         }
-        let first = lines.first().map(|sighting| sighting.id.bucket);
-        self.ambiguous.extend(first);
-        Join::Ambiguous
     }
 
     /// The place in the log from which to read on, as of the last answer.
@@ -138,20 +151,12 @@ impl Stretch {
         self.base > 0 && self.minutes().next() == Some(minute)
     }
 
-    fn is_whole(&self, bucket: Bucket) -> bool {
-        let Some(minute) = bucket.minute() else {
-            return false;
-        };
-        let ends_within = !self.ended && self.minutes().next_back() == Some(minute);
-        !ends_within && !self.begins_within(minute) && !self.ambiguous.contains(&bucket)
-    }
-
-    /// The minutes in which an answer fitted in several places.
+    /// The minutes in which lines could not be told apart.
     pub fn ambiguous_minutes(&self) -> BTreeSet<Minute> {
         self.ambiguous.iter().filter_map(|b| b.minute()).collect()
     }
 
-    /// The lines, in the direction of reading.
+    /// The lines, in the direction of reading; where segments meet, some are there twice.
     pub fn ids(&self) -> &[LineId] {
         &self.ids
     }
@@ -161,6 +166,24 @@ impl Stretch {
         self.ids.iter().filter_map(|id| id.bucket.minute())
     }
 
+    /// How many of the last lines an answer has to show again so that one of them is an anchor.
+    pub fn overlap_to_ask(&self) -> u64 {
+        const MOST: usize = 25;
+        let segment = self.ids.get(self.segment_from..).unwrap_or_default();
+        let from_the_end = segment.iter().rev().take(MOST);
+        let anchor = from_the_end.map(|id| self.may_anchor(id)).position(|it| it);
+        let overlap = anchor.map_or(LEAST_OVERLAP, |place| as_u64(place + 1));
+        overlap.max(LEAST_OVERLAP)
+    }
+
+    fn is_whole(&self, bucket: Bucket) -> bool {
+        let Some(minute) = bucket.minute() else {
+            return false;
+        };
+        let ends_within = !self.ended && self.minutes().next_back() == Some(minute);
+        !ends_within && !self.begins_within(minute) && !self.ambiguous.contains(&bucket)
+    }
+
     fn fits(&self, place: usize, sightings: &[Sighting]) -> bool {
         let held = self.ids.get(place..).unwrap_or_default();
         held.iter()
@@ -168,62 +191,61 @@ impl Stretch {
             .all(|(id, sighting)| *id == sighting.id)
     }
 
-    /// Whether one of the lines that an answer at this place shares with the stretch stands only
-    /// once in each: then nothing came in between unseen.
+    /// Whether an answer at this place shares an anchor with the last segment: then nothing came in
+    /// between unseen.
     fn is_anchored(&self, place: usize, sightings: &[Sighting]) -> bool {
         let shared = sightings.get(..self.ids.len() - place).unwrap_or(sightings);
         let once_there = |id: &LineId| sightings.iter().filter(|s| s.id == *id).count() == 1;
         shared
             .iter()
-            .any(|s| self.count(&s.id) == 1 && once_there(&s.id))
+            .any(|s| self.may_anchor(&s.id) && once_there(&s.id))
     }
 
-    fn count(&self, id: &LineId) -> u32 {
-        let lines = self.seen.get(&id.bucket).map(|seen| &seen.lines);
-        let line = lines.and_then(|lines| lines.get(&id.fingerprint));
-        line.map_or(0, |(count, _)| *count)
+    /// Whether the line is only once in the last segment, and no new line can look like it.
+    fn may_anchor(&self, id: &LineId) -> bool {
+        let settled = match (id.bucket.minute(), self.arriving_from) {
+            (Some(minute), Some(arriving_from)) => minute < arriving_from,
+            (_, None) => true,
+            (None, Some(_)) => false,
+        };
+        settled && self.segment.get(id) == Some(&1)
     }
 
     fn place(&mut self, place: usize, answer: &Response) {
-        if self.ambiguous.is_empty() {
+        if self.segment_from == 0 {
             let asked_at = answer.start.saturating_sub(self.base);
             self.shift = i64::try_from(asked_at).unwrap_or(i64::MAX) - as_i64(place);
         }
-        let lines = &answer.sightings;
+        self.end_with(answer);
         let known = self.ids.len().saturating_sub(place);
-        self.touched.extend(lines.iter().map(|s| s.id.bucket));
-        self.extend(lines.get(known..).unwrap_or_default());
+        self.extend(answer.sightings.get(known..).unwrap_or_default());
     }
 
-    /// Goes on from these lines, but takes equal lines here and in the stretch for the same ones:
-    /// of each, as many as the two show at least.
-    fn place_cautiously(&mut self, lines: &[Sighting]) {
-        let mut shown: BTreeMap<Bucket, Seen> = BTreeMap::new();
-        for Sighting { id, what } in lines {
-            self.ids.push(*id);
-            let seen = shown.entry(id.bucket).or_default();
-            seen.add(id.fingerprint, what);
-        }
-        self.touched.extend(shown.keys());
-        for (bucket, seen) in shown {
-            self.seen.entry(bucket).or_default().at_least(seen);
-        }
+    fn begin_segment(&mut self, answer: &Response) {
+        let shown = answer.sightings.iter().map(|s| s.id.bucket);
+        let in_both = shown.filter(|bucket| self.seen.contains_key(bucket));
+        self.ambiguous.extend(in_both);
+        self.segment_from = self.ids.len();
+        self.segment.clear();
+        self.end_with(answer);
+        self.extend(&answer.sightings);
     }
 
-    /// How many of the last lines an answer has to show again so that one of them stands only once.
-    pub fn overlap_to_ask(&self) -> u64 {
-        const MOST: usize = 25;
-        let from_the_end = self.ids.iter().rev().take(MOST);
-        let unique = from_the_end.map(|id| self.count(id) == 1).position(|it| it);
-        unique.map_or(LEAST_OVERLAP, |place| as_u64(place + 1).max(LEAST_OVERLAP))
+    fn end_with(&mut self, answer: &Response) {
+        self.next_place = answer.end();
+        self.ended = answer.is_short();
+        self.touched
+            .extend(answer.sightings.iter().map(|s| s.id.bucket));
     }
 
     fn extend(&mut self, sightings: &[Sighting]) {
         for Sighting { id, what } in sightings {
             self.ids.push(*id);
             self.touched.insert(id.bucket);
+            let count = self.segment.entry(*id).or_default();
+            *count += 1;
             let seen = self.seen.entry(id.bucket).or_default();
-            seen.add(id.fingerprint, what);
+            seen.at_least(id.fingerprint, *count, what);
         }
     }
 }

@@ -6,6 +6,7 @@ use super::{Outcome, Trouble};
 use crate::event::Minute;
 use crate::ledger::{Gains, Ledger};
 use crate::order::Order;
+use crate::sighting::Sighting;
 use crate::stitch::{Response, Stretch};
 
 /// So many of the newest lines close nothing, so that one dated far off does no harm.
@@ -137,31 +138,60 @@ impl LogState {
         stretch.minutes().count() >= STRAYS && oldest.all(|minute| minute < open_from)
     }
 
+    /// The oldest minute that new lines may still come to, and push the lines of these sightings on
+    /// to higher places; none where new lines come at the other end.
+    pub(super) fn arriving_from(&self, sightings: &[Sighting]) -> Option<Minute> {
+        if self.order == Some(Order::OldestFirst) {
+            return None;
+        }
+        let minutes: Vec<Minute> = super::minutes_of(sightings).collect();
+        // If there are so few lines that nothing is closed, new ones may come to any minute.
+        Some(may_close_below(&minutes).unwrap_or(Minute(i64::MIN)))
+    }
+
+    /// Whether a minute that could not be told apart would be closed otherwise.
+    pub(super) fn would_close_ambiguous(&self, stretch: &Stretch) -> bool {
+        let minutes: Vec<Minute> = stretch.minutes().collect();
+        let below = may_close_below(&minutes);
+        let mut ambiguous = stretch.ambiguous_minutes().into_iter();
+        below.is_some_and(|below| ambiguous.any(|minute| minute < below))
+    }
+
     /// Closes what the stretch covers, and notes where to start next time.
-    pub(super) fn close(&mut self, stretch: &Stretch, ambiguous: &BTreeSet<Minute>) -> u64 {
-        let mut newest: Vec<Minute> = stretch.minutes().collect();
-        newest.sort_unstable_by(|a, b| b.cmp(a));
+    pub(super) fn close(
+        &mut self,
+        stretch: &Stretch,
+        ambiguous: &BTreeSet<Minute>,
+        answers: &[Response],
+    ) -> u64 {
         self.complete = true;
-        let Some(below) = newest.get(STRAYS) else {
+        let minutes: Vec<Minute> = stretch.minutes().collect();
+        let Some(below) = may_close_below(&minutes) else {
             return 0;
         };
-        let given_up = self.ledger.close(*below, ambiguous);
-        if self.order == Some(Order::OldestFirst) {
-            self.closed_place = self.last_closed_place(stretch);
+        let given_up = self.ledger.close(below, ambiguous);
+        // The same way again, while a minute is open that only the same answers can settle.
+        if ambiguous.is_empty() {
+            self.closed_place = self.last_closed_place(answers);
         }
         given_up
     }
 
-    fn last_closed_place(&self, stretch: &Stretch) -> Option<u64> {
+    fn last_closed_place(&self, answers: &[Response]) -> Option<u64> {
         let open_from = self.ledger.must_reach()?;
-        let closed = |minute: Minute| minute < open_from;
-        let ids = stretch.ids().iter().rev();
-        let from_end = ids
-            .map(|id| id.bucket.minute().is_some_and(closed))
-            .position(|it| it)?;
-        let from_end = u64::try_from(from_end).ok()?;
-        stretch.next_place().checked_sub(from_end + 1)
+        let closed = |s: &Sighting| s.id.bucket.minute().is_some_and(|m| m < open_from);
+        answers.iter().rev().find_map(|answer| {
+            let last = answer.sightings.iter().rposition(closed)?;
+            Some(answer.start + u64::try_from(last).ok()?)
+        })
     }
+}
+
+/// The minute below which all are over: lines came to it, or newer ones, more than strays.
+fn may_close_below(minutes: &[Minute]) -> Option<Minute> {
+    let mut minutes = minutes.to_vec();
+    minutes.sort_unstable_by(|a, b| b.cmp(a));
+    minutes.get(STRAYS).copied()
 }
 
 fn distinct_minutes(minutes: impl Iterator<Item = Minute>) -> Vec<Minute> {

@@ -225,7 +225,7 @@ impl Plan {
 
     fn begin_reading(&mut self, first: Response, state: &mut LogState) -> Vec<Gains> {
         state.begin(minutes_of(&first.sightings), self.reach);
-        let stretch = Stretch::new(&first);
+        let stretch = Stretch::new(&first, state.arriving_from(&first.sightings));
         let gains = state.count(&stretch);
         let mut withheld = gains.iter().filter_map(|gains| gains.withheld);
         if withheld.any(|minute| stretch.begins_within(minute)) {
@@ -282,8 +282,8 @@ impl Plan {
         gains
     }
 
-    /// Tells equal lines apart by their places, if nothing moved since the read before this one;
-    /// the first time that this is needed, reads again at once.
+    /// Tells equal lines apart by their places, if nothing moved since the read before this one. If
+    /// a minute that could be closed is at stake, reads again at once, one time.
     fn settle(&mut self, stretch: Stretch, state: &mut LogState) -> Settled {
         let last = self.answers.last().cloned();
         let before = std::mem::replace(&mut state.last_answer, last);
@@ -297,7 +297,9 @@ impl Plan {
         let told = still.then(|| Stretch::unmoved(&self.answers)).flatten();
         match told {
             Some(told) => Settled::Told(told),
-            None if self.confirming => Settled::Told(stretch),
+            None if self.confirming || !state.would_close_ambiguous(&stretch) => {
+                Settled::Told(stretch)
+            }
             None => {
                 self.confirming = true;
                 Settled::ReadAgain
@@ -307,7 +309,7 @@ impl Plan {
 
     fn finish(&mut self, stretch: Stretch, state: &mut LogState) {
         let ambiguous = stretch.ambiguous_minutes();
-        let given_up = state.close(&stretch, &ambiguous);
+        let given_up = state.close(&stretch, &ambiguous, &self.answers);
         let outcome = Outcome::Read {
             behind: u64::try_from(stretch.moved()).unwrap_or(0),
             ambiguous: !ambiguous.is_empty(),
