@@ -1,4 +1,41 @@
-//! metaaccess-exporter: a Prometheus exporter for the OPSWAT MetaAccess event logs.
+//! metaaccess-exporter: a Prometheus exporter for the OPSWAT MetaAccess event logs that counts every
+//! line exactly once.
+//!
+//! # The walk of a scrape
+//!
+//! 1. [`server`] takes `GET /metrics`, works out by when the scraper wants its answer, and wishes for
+//!    a refresh of the account.
+//! 2. [`refresh`] is a task of its own for each account. Scrapes that wish at the same time share one
+//!    refresh; one that is young enough is served again.
+//! 3. [`plan`] says which page to ask for next, from what is known of the log: a state machine of
+//!    `Ask(query)` and `Done(outcome)`, for either order of the log.
+//! 4. [`budget`] gives the request a place in the window, or says before when it may not be sent.
+//! 5. [`api::client`] sends it, within bounds of time and size.
+//! 6. [`api::v2`] reads status, headers and body; [`sight`] places each line in time, makes its
+//!    fingerprint, and has [`classify`] name what is counted of it.
+//! 7. [`stitch`] joins the page to those before it, although lines moved in between.
+//! 8. [`ledger`] knows what was counted of each minute, and gives what is new.
+//! 9. [`series`] adds that to the counts; when the refresh ends, [`exposition`] writes them as text,
+//!    which every scrape gets until the next change, with the [`meters`] of the exporter itself.
+//!
+//! # What holds
+//!
+//! - A count never falls and is never above the truth. It may lag until the log was read again.
+//! - No window of the server holds more requests than the limit: every request has a [`budget`] slot.
+//! - Without scrapes nothing is asked, but for the end of a read that has begun.
+//! - A scrape never waits beyond its deadline, nor for the request window, and never fails because
+//!   the API does.
+//! - A token is in a `Secret`, in the URL of one request, and nowhere else: errors carry no URL.
+//! - The core (`event`, `moment`, `budget`, `ledger`, `stitch`, `window`, `order`, `series`,
+//!   `sighting`, and `plan` above it) is told the time, and knows no socket, task or file.
+//!
+//! # What is absent on purpose
+//!
+//! - No clock decides what is counted; [`clock`] is for budgets, deadlines and showing.
+//! - No timer asks the API, and no sample carries a timestamp.
+//! - No cursor in time, and no set of seen lines: equal lines are different lines, so what was
+//!   counted is a multiset by minute.
+//! - No trait objects for backends, and no retries inside the client: a request is paid for once.
 
 pub mod api;
 pub mod budget;

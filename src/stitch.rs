@@ -285,3 +285,119 @@ fn as_i64(count: usize) -> i64 {
 fn as_u64(count: usize) -> u64 {
     u64::try_from(count).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::BadLine;
+    use crate::sighting::{Fingerprint, What};
+
+    /// Lines of minutes that no line comes to any more, newest first; the letter is the text.
+    fn response(start: u64, asked: u64, lines: &str) -> Response {
+        let sighting = |text: char| Sighting {
+            id: LineId {
+                bucket: Bucket::At(Minute(if text < 'n' { 9 } else { 8 })),
+                fingerprint: Fingerprint(u64::from(u32::from(text))),
+            },
+            what: What::Bad(BadLine::Date),
+        };
+        Response {
+            start,
+            asked,
+            sightings: lines.chars().map(sighting).collect(),
+        }
+    }
+
+    fn counts(stretch: &Stretch) -> String {
+        let mut all: Vec<(char, u32)> = Vec::new();
+        for seen in stretch.seen.values() {
+            for (fingerprint, (count, _)) in &seen.lines {
+                let text = u32::try_from(fingerprint.0).ok().and_then(char::from_u32);
+                all.push((text.expect("a letter"), *count));
+            }
+        }
+        all.sort_unstable();
+        all.iter()
+            .map(|(text, count)| format!("{text}{count}"))
+            .collect()
+    }
+
+    const NOTHING_ARRIVES: Option<Minute> = Some(Minute(10));
+
+    #[test]
+    fn lines_that_came_between_two_requests_are_not_counted_twice() {
+        let mut stretch = Stretch::new(&response(0, 5, "abcde"), NOTHING_ARRIVES);
+        // Asked from place 3 on; two lines came at the top meanwhile.
+        assert_eq!(stretch.join(&response(3, 5, "bcdef")), Join::Joined);
+        assert_eq!(counts(&stretch), "a1b1c1d1e1f1");
+        assert_eq!((stretch.moved(), stretch.next_place()), (2, 8));
+    }
+
+    #[test]
+    fn lines_that_vanished_between_two_requests_leave_no_gap_unseen() {
+        let mut stretch = Stretch::new(&response(0, 5, "abcde"), NOTHING_ARRIVES);
+        assert_eq!(stretch.join(&response(3, 5, "efghi")), Join::Joined);
+        assert_eq!(stretch.moved(), -1);
+        assert_eq!(stretch.join(&response(6, 5, "kl")), Join::Apart);
+        assert_eq!(counts(&stretch), "a1b1c1d1e1f1g1h1i1");
+    }
+
+    #[test]
+    fn equal_lines_on_two_pages_count_once_each_where_an_anchor_joins_them() {
+        let mut stretch = Stretch::new(&response(0, 5, "abxff"), NOTHING_ARRIVES);
+        assert_eq!(stretch.join(&response(2, 5, "xffff")), Join::Joined);
+        assert_eq!(counts(&stretch), "a1b1f4x1");
+    }
+
+    #[test]
+    fn a_run_of_equal_lines_over_two_pages_counts_as_much_as_one_page_shows() {
+        let mut stretch = Stretch::new(&response(0, 5, "fffff"), NOTHING_ARRIVES);
+        assert_eq!(stretch.join(&response(3, 5, "ffffx")), Join::Ambiguous);
+        assert_eq!(counts(&stretch), "f5x1");
+        assert_eq!(stretch.ambiguous_minutes(), BTreeSet::from([Minute(9)]));
+        // Beyond the run, lines that stand once join again.
+        assert_eq!(stretch.join(&response(7, 5, "xyz")), Join::Joined);
+        assert_eq!(counts(&stretch), "f5x1y1z1");
+    }
+
+    #[test]
+    fn a_line_that_new_ones_may_look_like_is_no_anchor() {
+        let still_arriving = Some(Minute(9));
+        let mut stretch = Stretch::new(&response(0, 5, "aabcd"), still_arriving);
+        assert_eq!(stretch.join(&response(2, 5, "bcdaa")), Join::Ambiguous);
+        assert_eq!(counts(&stretch), "a2b1c1d1");
+    }
+
+    #[test]
+    fn places_tell_equal_lines_apart_if_nothing_moved() {
+        let answers = [response(0, 5, "fffff"), response(3, 5, "ffffx")];
+        let stretch = Stretch::unmoved(&answers).expect("no contradiction");
+        assert_eq!(counts(&stretch), "f7x1");
+        let contradiction = [response(0, 5, "fffff"), response(3, 5, "xffff")];
+        assert!(Stretch::unmoved(&contradiction).is_none());
+    }
+
+    #[test]
+    fn only_an_answer_that_no_shift_looks_like_shows_stillness() {
+        let still = |lines, asked| {
+            let answer = response(3, asked, lines);
+            answer.shows_stillness_since(&answer.clone())
+        };
+        assert!(still("ffffx", 5));
+        assert!(!still("fffff", 5), "one more would look the same");
+        assert!(
+            still("fffff", 6),
+            "the log ends here, so one more would show"
+        );
+        assert!(!still("xyxyx", 5));
+        assert!(!response(3, 5, "abcde").shows_stillness_since(&response(2, 5, "abcde")));
+    }
+
+    #[test]
+    fn an_answer_overlaps_far_enough_to_share_an_anchor() {
+        let run = Stretch::new(&response(0, 9, "abcffffff"), NOTHING_ARRIVES);
+        assert_eq!(run.overlap_to_ask(), 7);
+        let plain = Stretch::new(&response(0, 5, "abcde"), NOTHING_ARRIVES);
+        assert_eq!(plain.overlap_to_ask(), LEAST_OVERLAP);
+    }
+}

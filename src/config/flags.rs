@@ -103,7 +103,7 @@ pub struct ApiFlags {
         default_value = "https://gears.opswat.com"
     )]
     pub base_url: Given,
-    /// A file that holds the access token, read again when it is refused. Instead of
+    /// A file that holds the access token, read again for each request. Instead of
     /// METAACCESS_ACCESS_TOKEN
     #[arg(long = "api.access-token-file", value_name = "PATH")]
     pub access_token_file: Option<Given>,

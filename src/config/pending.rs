@@ -28,8 +28,7 @@ const ROWS: [Row; 12] = [
     ("state.path", None, "counts are kept in memory; leave it out"),
     ("state.url", None, "counts are kept in memory; leave it out, and run one replica"),
     ("metrics.hostname", Some("keep"),
-        "hostnames are shown as the log has them; leave it out, and drop the label in Prometheus \
-         by metric_relabel_configs where it must not be stored"),
+        "hostnames are shown as the log has them; leave it out"),
     ("metrics.hostname-key-file", None, "hostnames are shown as the log has them; leave it out"),
     ("metrics.zero-for", Some("0s"), "a new series appears at its value; leave it out"),
     ("metrics.created", Some("false"), "OpenMetrics answers carry no _created; leave it out"),

@@ -102,7 +102,9 @@ impl Conductor {
                     self.show();
                     self.refresher.shared.gate.is_out_of_budget();
                     let wait = when.since(clock::now());
-                    debug!(account = %self.refresher.account(), ?wait, "the request window is used up");
+                    for log in self.logs.iter().filter(|log| log.wants(false).is_some()) {
+                        self.report.waiting(log, wait);
+                    }
                     tokio::time::sleep(wait).await;
                     self.go_on();
                 }
@@ -211,6 +213,9 @@ impl Conductor {
         };
         if let Answer::Lines(sightings) = &answer {
             self.report.newest_line(log.event_type, sightings);
+            if let Some(failure) = log.failing.take_if(|failure| !is_of_the_lines(*failure)) {
+                self.report.recovered(log.event_type, failure);
+            }
         }
         let was_complete = log.state.is_complete();
         let Some((plan, state)) = log.plan() else {
@@ -245,9 +250,12 @@ impl Conductor {
         match outcome {
             Outcome::Failed(trouble) => self.fail(turn, failure_of(trouble), None),
             Outcome::Read { .. } | Outcome::Empty => {
-                let recovered = log.failing.take();
-                self.report
-                    .read(log.event_type, &log.state, outcome, recovered);
+                if let Some(failure) = log.failing.take() {
+                    self.report.recovered(log.event_type, failure);
+                }
+                let first_time = log.is_shown_now();
+                let report = &self.report;
+                report.read(log.event_type, &log.state, outcome, first_time);
                 self.changed = true;
             }
         }
@@ -286,4 +294,12 @@ impl Conductor {
             .all(|log| log.failing.is_none() && log.was_asked());
         self.report.shown(healthy, &self.series);
     }
+}
+
+/// Whether the failure is of what the lines say, so that one good page does not end it.
+fn is_of_the_lines(failure: Failure) -> bool {
+    matches!(
+        failure,
+        Failure::Drift | Failure::PageMissing | Failure::EmptyLog | Failure::OrderContradicted
+    )
 }

@@ -18,6 +18,7 @@ pub(super) struct Log {
     read: Option<Read>,
     began: Option<Moment>,
     was_asked: bool,
+    is_shown: bool,
 }
 
 /// A read under way, or one that covered all and may go on to late lines.
@@ -39,6 +40,7 @@ impl Log {
             read: None,
             began: None,
             was_asked: false,
+            is_shown: false,
         }
     }
 
@@ -111,6 +113,13 @@ impl Log {
     pub(super) fn lines_read(&self) -> u64 {
         let under_way = self.read.as_ref().filter(|_| self.wants(false).is_some());
         under_way.map_or(0, |read| read.plan.lines_read())
+    }
+
+    /// Whether the log is complete, said only once.
+    pub(super) fn is_shown_now(&mut self) -> bool {
+        let now = self.state.is_complete() && !self.is_shown;
+        self.is_shown |= now;
+        now
     }
 
     /// Ends the read; what it counted stays counted.

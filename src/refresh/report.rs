@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::Refresher;
+use super::log::Log;
 use crate::api::failure::Failure;
 use crate::catalogue::{
     AMBIGUOUS_READS, BUDGET, BUDGET_WINDOW, DELAY, EVENT_NAMES, EVENT_NAMES_LIMIT, FAILING,
@@ -124,7 +125,7 @@ impl Report {
         log: EventType,
         state: &LogState,
         outcome: Outcome,
-        recovered_from: Option<Failure>,
+        first_time: bool,
     ) {
         let account = self.account.as_str();
         let labels = [account, log.as_str()];
@@ -150,9 +151,26 @@ impl Report {
                 meters.forget(ORDER, &labels);
             }
         }
+        if first_time {
+            info!(account, event_type = %log, order = ?state.order(), "the log was read as far back as the lookback: its events are shown from now on");
+        }
+    }
+
+    /// The log is read again after a failure.
+    pub(super) fn recovered(&self, log: EventType, failure: Failure) {
         self.failing(log, None);
-        if let Some(failure) = recovered_from {
-            info!(account, event_type = %log, after = failure.reason(), "the log is read again");
+        let after = failure.reason();
+        info!(account = self.account, event_type = %log, after, "the log is read again");
+    }
+
+    /// A read that goes on when the request window allows. The first one, which shows nothing until
+    /// its end, is worth a line each time.
+    pub(super) fn waiting(&self, log: &Log, wait: Duration) {
+        let (account, event_type, lines) = (&self.account, log.event_type, log.lines_read());
+        if log.state.is_complete() {
+            debug!(account, %event_type, lines, ?wait, "the request window is used up; the read goes on when it allows");
+        } else {
+            info!(account, %event_type, lines, ?wait, "reading the log for the first time; its events are shown at the end. Waiting for the request window");
         }
     }
 
