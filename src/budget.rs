@@ -77,15 +77,6 @@ impl Budget {
         }
     }
 
-    /// Gives back the place of a request that was not sent after all.
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "a slot is given back, and cannot be used again"
-    )]
-    pub fn not_sent(&mut self, slot: Slot) {
-        self.places.retain(|place| place.slot != slot.0);
-    }
-
     /// Obeys the server's own count: where it says that fewer requests remain than we think, others
     /// use the account, and their places are held for `reset` (a window, where it is not said).
     pub fn server_says(&mut self, remaining: u32, reset: Option<Duration>, now: Moment) {

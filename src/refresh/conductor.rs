@@ -18,6 +18,7 @@ use crate::config::{Secret, TokenSource};
 use crate::event::EventType;
 use crate::exposition;
 use crate::ledger::Gains;
+use crate::moment::Moment;
 use crate::plan::{Answer, LogState, OrderSetting, Outcome, Reach};
 use crate::series::Series;
 use crate::sight::{self, FingerprintKey};
@@ -85,6 +86,15 @@ impl Conductor {
             .for_each(|log| log.begin_if_due(begin, young));
         let mut asked = false;
         while let Some((turn, query)) = self.next() {
+            // Before the slot is taken: whatever a file takes, a slot is held from sending on.
+            let token = match self.token().await {
+                Ok(token) => token,
+                Err(detail) => {
+                    asked = true;
+                    self.fail(turn, Failure::NoToken, Some(detail));
+                    continue;
+                }
+            };
             let slot = self
                 .refresher
                 .budget()
@@ -92,22 +102,13 @@ impl Conductor {
             match slot {
                 Ok(slot) => {
                     asked = true;
-                    self.ask(turn, query, slot).await;
+                    self.ask(turn, query, &token, slot).await;
                 }
-                Err(NotBefore(_)) if !self.logs.iter().any(Log::has_begun) => {
-                    // Nothing is under way: the next scrape may try again.
-                    self.logs.iter_mut().for_each(Log::never_mind);
+                Err(NotBefore(when)) if self.logs.iter().any(Log::has_begun) => {
+                    self.wait_for_the_window(when).await;
                 }
-                Err(NotBefore(when)) => {
-                    self.show();
-                    self.refresher.shared.gate.is_out_of_budget();
-                    let wait = when.since(clock::now());
-                    for log in self.logs.iter().filter(|log| log.wants(false).is_some()) {
-                        self.report.waiting(log, wait);
-                    }
-                    tokio::time::sleep(wait).await;
-                    self.go_on();
-                }
+                // Nothing is under way: the next scrape may try again.
+                Err(NotBefore(_)) => self.logs.iter_mut().for_each(Log::never_mind),
             }
         }
         self.logs.iter_mut().for_each(Log::drop_read);
@@ -115,8 +116,14 @@ impl Conductor {
         self.refresher.shared.gate.ends(asked);
     }
 
-    /// After a wait for the window: logs that scrapes wish to be fresh join in.
-    fn go_on(&mut self) {
+    /// Shows what there is and waits; then logs that scrapes wish to be fresh join in.
+    async fn wait_for_the_window(&mut self, until: Moment) {
+        self.show();
+        self.refresher.shared.gate.is_out_of_budget();
+        let wait = until.since(clock::now());
+        let waiting = self.logs.iter().filter(|log| log.wants(false).is_some());
+        waiting.for_each(|log| self.report.waiting(log, wait));
+        tokio::time::sleep(wait).await;
         let now = clock::now();
         let wished = self.refresher.shared.gate.is_wished();
         let young = self.refresher.shared.gate.young();
@@ -141,22 +148,14 @@ impl Conductor {
         must.or_else(may).map(|(_, turn, query)| (turn, query))
     }
 
-    async fn ask(&mut self, turn: usize, query: Query, slot: Slot) {
+    async fn ask(&mut self, turn: usize, query: Query, token: &Secret, slot: Slot) {
         let Some(log) = self.logs.get_mut(turn) else {
             return;
         };
         let event_type = log.event_type;
-        log.asks(clock::now());
-        let token = match self.token().await {
-            Ok(token) => token,
-            Err(detail) => {
-                self.refresher.budget().not_sent(slot);
-                self.fail(turn, Failure::NoToken, Some(detail));
-                return;
-            }
-        };
         let sent = clock::now();
-        let reply = self.source.client.logs(event_type, query, &token).await;
+        log.asks(sent);
+        let reply = self.source.client.logs(event_type, query, token).await;
         let answered = clock::now();
         self.obey(slot, &reply);
         self.report.request(reply.status, answered.since(sent));
