@@ -95,11 +95,7 @@ impl Conductor {
                     continue;
                 }
             };
-            let slot = self
-                .refresher
-                .budget()
-                .take(clock::now(), self.source.timeout);
-            match slot {
+            match self.slot_for(turn) {
                 Ok(slot) => {
                     asked = true;
                     self.ask(turn, query, &token, slot).await;
@@ -116,14 +112,31 @@ impl Conductor {
         self.refresher.shared.gate.ends(asked);
     }
 
+    /// A place in the window. A long read takes no more than an even share of it after its first
+    /// requests: taken all at once, they would leave none to keep the other log fresh.
+    fn slot_for(&self, turn: usize) -> Result<Slot, NotBefore> {
+        let now = clock::now();
+        let mut budget = self.refresher.budget();
+        let limit = budget.limit();
+        let asked = self.logs.get(turn).map_or(0, Log::asked);
+        let last = self.logs.iter().filter_map(Log::last_asked).max();
+        let share = limit.window / limit.requests.max(1);
+        let earliest = last.map(|last| last.plus(share)).filter(|when| *when > now);
+        match earliest {
+            Some(when) if asked >= limit.requests / 2 => Err(NotBefore(when)),
+            _ => budget.take(now, self.source.timeout),
+        }
+    }
+
     /// Shows what there is and waits; then logs that scrapes wish to be fresh join in.
     async fn wait_for_the_window(&mut self, until: Moment) {
         self.show();
         self.refresher.shared.gate.is_out_of_budget();
-        let wait = until.since(clock::now());
-        let waiting = self.logs.iter().filter(|log| log.wants(false).is_some());
-        waiting.for_each(|log| self.report.waiting(log, wait));
-        tokio::time::sleep(wait).await;
+        let now = clock::now();
+        for log in self.logs.iter().filter(|log| log.wants(false).is_some()) {
+            self.report.waiting(log, now);
+        }
+        tokio::time::sleep(until.since(now)).await;
         let now = clock::now();
         let wished = self.refresher.shared.gate.is_wished();
         let young = self.refresher.shared.gate.young();

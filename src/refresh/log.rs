@@ -74,15 +74,21 @@ impl Log {
 
     /// Logs that were not asked in this read come first, then the one that waits longest.
     pub(super) fn turn(&self) -> (bool, Option<Moment>) {
-        let read = self.read.as_ref();
-        (
-            read.is_some_and(|read| read.asked > 0),
-            read.and_then(|read| read.last_asked),
-        )
+        (self.has_begun(), self.last_asked())
     }
 
     pub(super) fn has_begun(&self) -> bool {
-        self.read.as_ref().is_some_and(|read| read.asked > 0)
+        self.asked() > 0
+    }
+
+    /// How many requests the read under way, or just ended, has made.
+    pub(super) fn asked(&self) -> u32 {
+        self.read.as_ref().map_or(0, |read| read.asked)
+    }
+
+    /// When it made the last one.
+    pub(super) fn last_asked(&self) -> Option<Moment> {
+        self.read.as_ref()?.last_asked
     }
 
     pub(super) fn asks(&mut self, now: Moment) {

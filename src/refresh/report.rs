@@ -1,8 +1,9 @@
 //! What a refresh says of itself: metrics at every change, log lines when something changes.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
 use super::Refresher;
 use super::log::Log;
@@ -17,12 +18,14 @@ use crate::clock;
 use crate::event::{BadLine, EventType, Minute};
 use crate::ledger::Gains;
 use crate::meters::Meters;
+use crate::moment::Moment;
 use crate::order::Order;
 use crate::plan::{LogState, Outcome};
 use crate::series::Series;
 use crate::sighting::{Sighting, What};
 
-use std::sync::Arc;
+/// The least time between two log lines about the progress of a first read.
+const BETWEEN_PROGRESS: Duration = Duration::from_secs(30);
 
 /// The metrics and log lines of one account.
 #[derive(Debug)]
@@ -30,6 +33,7 @@ pub struct Report {
     account: String,
     logs: Vec<EventType>,
     meters: Arc<Meters>,
+    last_progress: Option<Moment>,
 }
 
 impl Report {
@@ -42,6 +46,7 @@ impl Report {
             account,
             logs: logs.to_vec(),
             meters,
+            last_progress: None,
         }
     }
 
@@ -152,7 +157,7 @@ impl Report {
             }
         }
         if first_time {
-            info!(account, event_type = %log, order = ?state.order(), "the log was read as far back as the lookback: its events are shown from now on");
+            info!(account, event_type = %log, order = state.order().map_or("unknown", Order::as_str), "the log was read as far back as the lookback: its events are shown from now on");
         }
     }
 
@@ -164,14 +169,18 @@ impl Report {
     }
 
     /// A read that goes on when the request window allows. The first one, which shows nothing until
-    /// its end, is worth a line each time.
-    pub(super) fn waiting(&self, log: &Log, wait: Duration) {
-        let (account, event_type, lines) = (&self.account, log.event_type, log.lines_read());
-        if log.state.is_complete() {
-            debug!(account, %event_type, lines, ?wait, "the request window is used up; the read goes on when it allows");
-        } else {
-            info!(account, %event_type, lines, ?wait, "reading the log for the first time; its events are shown at the end. Waiting for the request window");
+    /// its end, is worth a line now and then.
+    pub(super) fn waiting(&mut self, log: &Log, now: Moment) {
+        let is_due = |last: Moment| now.since(last) >= BETWEEN_PROGRESS;
+        if log.state.is_complete() || !self.last_progress.is_none_or(is_due) {
+            return;
         }
+        self.last_progress = Some(now);
+        let (account, event_type, lines) = (&self.account, log.event_type, log.lines_read());
+        info!(
+            account, %event_type, lines,
+            "the log is being read for the first time, as the request window allows; its events are shown at the end"
+        );
     }
 
     /// A read that failed. Only a change is logged: the same failure again tells nothing new.
