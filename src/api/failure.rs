@@ -112,13 +112,13 @@ impl Failure {
     pub fn advice(self) -> &'static str {
         match self {
             Self::Unauthorized => {
-                "the API refused the access token (401): it is wrong or has expired. Renew the token, or check the OAuth client's id and secret"
+                "the API refused the access token (401): it is wrong or has expired. Renew the token, or check id and secret of the OAuth client"
             }
             Self::Forbidden => {
                 "the API knows the token but does not let it read the log (403). Check what the OAuth application may do in the console, and whether a proxy stands in between"
             }
             Self::BadRequest => {
-                "the API did not understand the request (400). Check --api.base-url, and the OAuth client's id if tokens are fetched; if both are right, please report it"
+                "the API did not understand the request (400). Check --api.base-url, and the id of the OAuth client if tokens are fetched; if both are right, please report it"
             }
             Self::NotFound => {
                 "there is no such path at this address (404). Check --api.base-url: it is the host alone, such as https://gears.opswat.com"
@@ -130,7 +130,7 @@ impl Failure {
                 "the API found the page too large (406), although it asked for no more than is allowed. Nothing to mend here unless it stays: then please report it"
             }
             Self::PageMissing => {
-                "a page that should exist was past the end of the log (413). The log shrank while it was read; the next refresh looks again"
+                "the API says that the page is past the end of the log (413): the log is empty, shrank while it was read, or the answer is wrong. The next refresh looks again"
             }
             Self::EmptyLog => {
                 "the API said that the log is empty, although it held lines before. Nothing was taken back; look in the console whether the log was purged or another account answers"
@@ -139,10 +139,10 @@ impl Failure {
                 "the address does not take this kind of content (415). Check --api.base-url and any proxy in between"
             }
             Self::RateLimited => {
-                "the account's requests are used up for now (429). Nothing is lost, it is read later; if it stays, something else uses the same account: lower --api.rate-limit here or there"
+                "the requests of the account are used up for now (429). Nothing is lost, it is read later; if it stays, something else uses the same account: lower --api.rate-limit here or there"
             }
             Self::ServerError => {
-                "the API failed on its own side (5xx). Nothing to mend here; it is tried again. If it stays, look at the vendor's status page"
+                "the API failed on its own side (5xx). Nothing to mend here; it is tried again. If it stays, look at the status page of the vendor"
             }
             Self::Redirected => {
                 "the API sent the request elsewhere (3xx), and a token is not carried to another address. Set --api.base-url to the final address"
@@ -154,7 +154,7 @@ impl Failure {
                 "no connection to the API: its name was not found, it was refused, or it broke. Check the network, DNS, the proxy and --api.base-url"
             }
             Self::Tls => {
-                "no trusted connection to the API. Check its certificate, this machine's clock, and --api.ca-file if a proxy opens TLS"
+                "no trusted connection to the API. Check its certificate, the clock of this machine, and --api.ca-file if a proxy opens TLS"
             }
             Self::Timeout => {
                 "the API did not answer in time. It is tried again; if it stays, raise --api.timeout or look at the network"

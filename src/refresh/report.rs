@@ -199,7 +199,7 @@ impl Report {
         if before != Some(failure) {
             warn!(
                 account, event_type = %log, reason = failure.reason(), detail,
-                "the log could not be read: {}. The counts stay as they are and it is tried again",
+                "the log could not be read: {}. The counts stay as they are",
                 failure.advice()
             );
         }
