@@ -1,6 +1,22 @@
 //! The scenarios and checks that need more than one module, in one binary.
 
 #[cfg(test)]
+mod api;
+#[cfg(test)]
+mod canned;
+#[cfg(test)]
+mod counting;
+#[cfg(test)]
 mod documents;
 #[cfg(test)]
+mod exporter;
+#[cfg(test)]
+mod http;
+#[cfg(test)]
+mod program;
+#[cfg(test)]
+mod samples;
+#[cfg(test)]
 mod tools;
+#[cfg(test)]
+mod wait;
