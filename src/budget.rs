@@ -79,7 +79,12 @@ impl Budget {
 
     /// Obeys the server's own count: where it says that fewer requests remain than we think, others
     /// use the account, and their places are held for `reset` (a window, where it is not said).
+    /// Where it says that none remains until `reset`, nothing is sent before, even if a place of ours
+    /// becomes free: its window may be another one than ours.
     pub fn server_says(&mut self, remaining: u32, reset: Option<Duration>, now: Moment) {
+        if remaining == 0 && reset.is_some() {
+            self.refused(reset, now);
+        }
         let free_at = self.free_after_wait(reset, now);
         for _ in remaining..self.left(now) {
             let slot = self.next_slot;
@@ -192,6 +197,16 @@ mod tests {
         budget.server_says(9, None, at(0));
         assert_eq!(budget.left(at(0)), 3, "more than we think opens nothing");
         assert_eq!(budget.left(at(21_000)), 10);
+    }
+
+    #[test]
+    fn where_the_server_has_nothing_left_our_own_places_open_nothing_before_it_resets() {
+        let mut budget = ten_a_minute();
+        let slot = budget.take(at(0), TIMEOUT).expect("a place");
+        budget.answered(slot, at(10));
+        budget.server_says(0, Some(Duration::from_secs(90)), at(10));
+        assert_eq!(budget.left(at(70_000)), 0);
+        assert_eq!(budget.left(at(90_200)), 10);
     }
 
     #[test]
