@@ -95,8 +95,9 @@ impl Exporter {
             let shown = samples.counts();
             assert!(
                 waited < PATIENCE,
-                "after {waited:?} still not: {what}; {}; the log ends: {:#?}",
+                "after {waited:?} still not: {what}; {}; {}; the log ends: {:#?}",
                 difference(&shown, &truth),
+                samples.own_words(),
                 self.log().iter().rev().take(4).collect::<Vec<_>>()
             );
             let same = last == samples;

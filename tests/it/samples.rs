@@ -71,6 +71,23 @@ impl Samples {
             .collect()
     }
 
+    /// What the exporter says of its logs, but for what is 0: for the message of a failed test.
+    pub fn own_words(&self) -> String {
+        let told = |((name, labels), value): (&(String, Labels), &f64)| {
+            let of_a_log = name.starts_with("metaaccess_log_") && !name.contains("_delay_");
+            let log = labels
+                .get("event_type")
+                .filter(|_| of_a_log && *value != 0.0)?;
+            let reason = labels.get("reason").map_or("", String::as_str);
+            Some(format!("{name} {log} {reason} {value}"))
+        };
+        self.0
+            .iter()
+            .filter_map(told)
+            .collect::<Vec<_>>()
+            .join("; ")
+    }
+
     /// The event counts.
     pub fn counts(&self) -> Counts {
         let series = self.0.iter();
