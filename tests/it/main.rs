@@ -11,6 +11,8 @@ mod documents;
 #[cfg(test)]
 mod exporter;
 #[cfg(test)]
+mod faults;
+#[cfg(test)]
 mod http;
 #[cfg(test)]
 mod limits;
