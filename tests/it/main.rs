@@ -5,9 +5,13 @@ mod api;
 #[cfg(test)]
 mod canned;
 #[cfg(test)]
+mod commands;
+#[cfg(test)]
 mod counting;
 #[cfg(test)]
 mod documents;
+#[cfg(test)]
+mod door;
 #[cfg(test)]
 mod exporter;
 #[cfg(test)]
