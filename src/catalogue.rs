@@ -145,7 +145,7 @@ pub const AMBIGUOUS_READS: Metric = counter(
     "Reads that left a minute open, since equal lines on moving pages could not be told apart; it is read again.",
 );
 pub const GIVEN_UP: Metric = counter(
-    "metaaccess_log_given_up_minutes_total",
+    "metaaccess_log_given_up_total",
     PER_LOG,
     "Minutes that were read again many times and still could not be told apart: lines in them may be missing.",
 );
