@@ -19,9 +19,13 @@ mod faults;
 #[cfg(test)]
 mod http;
 #[cfg(test)]
+mod layers;
+#[cfg(test)]
 mod limits;
 #[cfg(test)]
 mod program;
+#[cfg(test)]
+mod real_prometheus;
 #[cfg(test)]
 mod samples;
 #[cfg(test)]

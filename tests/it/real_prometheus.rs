@@ -1,0 +1,248 @@
+//! Debian's Prometheus, scraping the real program, which reads the simulated API.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use metaaccess_exporter::event::EventType;
+use metaaccess_exporter::simulator::{Kind, Raw};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::api::{self, Api};
+use crate::exporter::{Exporter, PATIENCE};
+use crate::http;
+use crate::program::Program;
+use crate::tools::tool;
+use crate::wait::{throughout, until};
+
+/// What the README gives for installs per version.
+const INSTALLS: &str =
+    r#"sum by (version) (metaaccess_events_total{category="MetaAccess",event="Installed"})"#;
+
+/// Prometheus is ready within this, even on a busy machine.
+const START: Duration = Duration::from_secs(40);
+
+/// A running Prometheus that scrapes one exporter.
+#[derive(Debug)]
+struct Prometheus {
+    _program: Program,
+    address: SocketAddr,
+    _folder: TempDir,
+}
+
+impl Prometheus {
+    /// Starts it on a free port; anew, where another program was quicker to take that.
+    fn start(prometheus: &Command, exporter: &Exporter) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let config = folder.path().join("prometheus.yml");
+        std::fs::write(&config, scrape_config(exporter)).expect("written");
+        let ready = || -> Option<(Program, SocketAddr)> {
+            let address = free_address();
+            let program = launch(prometheus, folder.path(), address);
+            becomes_ready(program, address)
+        };
+        let mut tries = (0..5).filter_map(|_| ready());
+        let (program, address) = tries.next().expect("a Prometheus that starts");
+        Self {
+            _program: program,
+            address,
+            _folder: folder,
+        }
+    }
+
+    /// The values of an instant query, by the label's value.
+    fn query(&self, query: &str, label: &str) -> BTreeMap<String, f64> {
+        let encoded = url::form_urlencoded::byte_serialize(query.as_bytes());
+        let path = format!("/api/v1/query?query={}", encoded.collect::<String>());
+        let answer = http::get(self.address, &path);
+        let told: Value = serde_json::from_str(&answer.body).expect("JSON");
+        assert_eq!(told["status"], "success", "{told}");
+        let series = told["data"]["result"].as_array().expect("a vector");
+        let value = |series: &Value| {
+            let name = series["metric"][label].as_str().unwrap_or_default();
+            let value = series["value"][1].as_str()?.parse().ok()?;
+            Some((name.to_owned(), value))
+        };
+        series.iter().filter_map(value).collect()
+    }
+}
+
+/// An address that nothing listens on at this moment, where only these tests look for one.
+fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.3:0").expect("a free port");
+    listener.local_addr().expect("an address")
+}
+
+fn launch(prometheus: &Command, folder: &Path, address: SocketAddr) -> Program {
+    let mut command = Command::new(prometheus.get_program());
+    command.current_dir(folder);
+    command.arg(format!(
+        "--config.file={}",
+        folder.join("prometheus.yml").display()
+    ));
+    command.arg(format!(
+        "--storage.tsdb.path={}",
+        folder.join("data").display()
+    ));
+    command.arg(format!("--web.listen-address={address}"));
+    Program::start(command)
+}
+
+/// The program once it is ready; none if it ended, as where its port was taken.
+fn becomes_ready(mut program: Program, address: SocketAddr) -> Option<(Program, SocketAddr)> {
+    let is_ready = until(START, "Prometheus is ready", || {
+        if program.has_ended() {
+            return Some(false);
+        }
+        let answer = http::ask(address, "GET", "/-/ready", &[]);
+        answer
+            .is_ok_and(|answer| answer.status == 200)
+            .then_some(true)
+    });
+    is_ready.then_some((program, address))
+}
+
+/// The documented configuration, with this exporter for a target and every second.
+fn scrape_config(exporter: &Exporter) -> String {
+    let mut config = include_str!("../../deploy/prometheus/prometheus.yml").to_owned();
+    for (documented, here) in [
+        ("scrape_interval: 15s", "scrape_interval: 1s".to_owned()),
+        ("scrape_timeout: 10s", "scrape_timeout: 1s".to_owned()),
+        (
+            "metaaccess-exporter.example.com:19720",
+            exporter.address().to_string(),
+        ),
+    ] {
+        assert!(config.contains(documented), "{documented} is documented");
+        config = config.replace(documented, &here);
+    }
+    config
+}
+
+/// Installs by version, as the simulator knows them.
+fn installs(api: &Api) -> BTreeMap<String, f64> {
+    let mut installs = BTreeMap::new();
+    for ((_, event), count) in api.counts() {
+        if event.category == "MetaAccess" && event.event == "Installed" {
+            *installs.entry(event.version).or_default() += count as f64;
+        }
+    }
+    installs
+}
+
+#[test]
+fn a_real_prometheus_knows_the_installs_of_each_version() {
+    let Some(prometheus) = tool("prometheus") else {
+        return;
+    };
+    let api = Api::start(api::alive());
+    let exporter = Exporter::of(&api, &[]);
+    let prometheus = Prometheus::start(&prometheus, &exporter);
+    until(PATIENCE, "it has scraped", || {
+        (prometheus.query("up", "job").get("metaaccess") == Some(&1.0)).then_some(())
+    });
+    // Whenever it is asked, it knows no install that was not.
+    throughout(Duration::from_secs(3), || {
+        let told = prometheus.query(INSTALLS, "version");
+        let truth = installs(&api);
+        for (version, count) in told {
+            assert!(truth.get(&version) >= Some(&count), "{version}: {count}");
+        }
+    });
+    api.pause();
+    let truth = installs(&api);
+    assert!(truth.len() >= 3, "several versions: {truth:?}");
+    until(PATIENCE, "Prometheus knows the truth", || {
+        (prometheus.query(INSTALLS, "version") == truth).then_some(())
+    });
+    assert_eq!(prometheus.query("up", "job")["metaaccess"], 1.0);
+    assert_eq!(prometheus.query("metaaccess_up", "account")["default"], 1.0);
+    let lowest = prometheus.query("min_over_time(up[1m])", "job");
+    assert_eq!(lowest["metaaccess"], 1.0, "no scrape has failed");
+}
+
+#[test]
+fn a_real_prometheus_keeps_the_counts_through_an_outage() {
+    let Some(prometheus) = tool("prometheus") else {
+        return;
+    };
+    let api = Api::start(api::at_rest());
+    let exporter = Exporter::of(&api, &["--api.timeout=300ms"]);
+    exporter.settle(&api);
+    let prometheus = Prometheus::start(&prometheus, &exporter);
+    until(PATIENCE, "Prometheus knows the truth", || {
+        (prometheus.query(INSTALLS, "version") == installs(&api)).then_some(())
+    });
+    api.fail_device_log(Kind::Hang);
+    let before = installs(&api);
+    api.install_on(&["TEST-R1W3Y"; 2]);
+    until(PATIENCE, "it knows of the outage", || {
+        (prometheus.query("metaaccess_up", "account").get("default") == Some(&0.0)).then_some(())
+    });
+    assert_eq!(prometheus.query(INSTALLS, "version"), before);
+    assert_eq!(prometheus.query("up", "job")["metaaccess"], 1.0);
+    api.clear_faults();
+    until(PATIENCE, "it knows what happened meanwhile", || {
+        (prometheus.query(INSTALLS, "version") == installs(&api)).then_some(())
+    });
+    let resets = prometheus.query("sum(resets(metaaccess_events_total[5m]))", "none");
+    assert_eq!(resets[""], 0.0);
+}
+
+#[test]
+fn promtool_has_nothing_to_say_against_the_metrics() {
+    let Some(promtool) = tool("promtool") else {
+        return;
+    };
+    let api = Api::start(api::at_rest());
+    let exporter = Exporter::of(&api, &[]);
+    exporter.settle(&api);
+    assert_no_complaint(&promtool, &exporter.get("/metrics").body);
+    // Of a failing API there is more to tell.
+    api.fail_device_log(Kind::Html);
+    api.append_malformed(
+        EventType::Admin,
+        api.present(),
+        Raw {
+            value: Value::Null,
+            date: None,
+        },
+    );
+    until(PATIENCE, "the failure is seen", || {
+        (!exporter.scrape().is_up()).then_some(())
+    });
+    assert_no_complaint(&promtool, &exporter.get("/metrics").body);
+}
+
+#[test]
+fn promtool_has_nothing_to_say_against_metrics_without_any_refresh() {
+    let Some(promtool) = tool("promtool") else {
+        return;
+    };
+    let flags = [
+        "--web.listen-address=127.0.0.1:0",
+        "--api.base-url=http://127.0.0.4:9",
+    ];
+    let exporter = Exporter::with(&flags);
+    assert_no_complaint(&promtool, &exporter.get("/metrics").body);
+}
+
+#[track_caller]
+fn assert_no_complaint(promtool: &Command, metrics: &str) {
+    let mut check = Command::new(promtool.get_program());
+    check.args(["check", "metrics"]);
+    check.stdin(Stdio::piped());
+    check.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut check = check.spawn().expect("promtool starts");
+    let mut input = check.stdin.take().expect("a pipe");
+    input.write_all(metrics.as_bytes()).expect("written");
+    drop(input);
+    let said = check.wait_with_output().expect("promtool ends");
+    let words = [said.stdout, said.stderr].concat();
+    let words = String::from_utf8_lossy(&words);
+    assert!(said.status.success() && words.is_empty(), "{words}");
+}
