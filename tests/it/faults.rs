@@ -63,8 +63,8 @@ fn is_overcome_by(settings: Settings, kind: Kind, reason: &str) {
     ends_without_a_token(exporter);
 }
 
-/// Scrapes until it is seen that these logs fail for this reason, and some times more. Each scrape
-/// is answered in time, with the counts that were there before.
+/// Scrapes until it is seen that these logs fail for this reason, and that the same failed again.
+/// Each scrape is answered in time, with the counts that were there before.
 #[track_caller]
 fn fails_clearly(exporter: &Exporter, logs: &[&str], reason: &str, before: &Samples) {
     let scrape = || {
@@ -77,13 +77,15 @@ fn fails_clearly(exporter: &Exporter, logs: &[&str], reason: &str, before: &Samp
         let failing = logs.iter().all(|log| samples.failing(log) == [reason]);
         failing && !samples.is_up()
     };
-    until(PATIENCE, "the failure is seen", || {
+    let failures = |samples: &Samples| samples.sum("metaaccess_refresh_failures_total", &[]);
+    let first = until(PATIENCE, "the failure is seen", || {
         Some(scrape()).filter(fails)
     });
-    for _ in 0..3 {
+    until(PATIENCE, "it fails again", || {
         let samples = scrape();
         assert!(fails(&samples), "{}", samples.own_words());
-    }
+        (failures(&samples) >= failures(&first) + 2.0).then_some(())
+    });
 }
 
 #[track_caller]
