@@ -29,6 +29,8 @@ pub struct Budget {
 struct Place {
     slot: u64,
     free_at: Moment,
+    /// Held for a request that others sent.
+    foreign: bool,
 }
 
 /// The place of one request that may be sent. Give it back with [`Budget::answered`].
@@ -61,7 +63,11 @@ impl Budget {
         let slot = self.next_slot;
         self.next_slot += 1;
         let free_at = self.free_after(now.plus(timeout));
-        self.places.push(Place { slot, free_at });
+        self.places.push(Place {
+            slot,
+            free_at,
+            foreign: false,
+        });
         Ok(Slot(slot))
     }
 
@@ -79,17 +85,21 @@ impl Budget {
 
     /// Obeys the server's own count: where it says that fewer requests remain than we think, others
     /// use the account, and their places are held for `reset` (a window, where it is not said).
-    /// Where it says that none remains until `reset`, nothing is sent before, even if a place of ours
-    /// becomes free: its window may be another one than ours.
+    /// Where it says that none remains until `reset`, although we did not use all ourselves, nothing
+    /// is sent before, even if a place becomes free: its window may be another one than ours.
     pub fn server_says(&mut self, remaining: u32, reset: Option<Duration>, now: Moment) {
-        if remaining == 0 && reset.is_some() {
+        if remaining == 0 && reset.is_some() && self.held(now, false) < self.limit.requests {
             self.refused(reset, now);
         }
         let free_at = self.free_after_wait(reset, now);
         for _ in remaining..self.left(now) {
             let slot = self.next_slot;
             self.next_slot += 1;
-            self.places.push(Place { slot, free_at });
+            self.places.push(Place {
+                slot,
+                free_at,
+                foreign: true,
+            });
         }
     }
 
@@ -105,10 +115,14 @@ impl Budget {
         if self.paused_until.is_some_and(|until| until > now) {
             return 0;
         }
-        let held = self.places.iter().filter(|p| p.free_at > now).count();
-        self.limit
-            .requests
-            .saturating_sub(u32::try_from(held).unwrap_or(u32::MAX))
+        let held = self.held(now, false).saturating_add(self.held(now, true));
+        self.limit.requests.saturating_sub(held)
+    }
+
+    fn held(&self, now: Moment, foreign: bool) -> u32 {
+        let held = |place: &&Place| place.free_at > now && place.foreign == foreign;
+        let held = self.places.iter().filter(held).count();
+        u32::try_from(held).unwrap_or(u32::MAX)
     }
 
     /// The moment before which no request may be sent; none if one may be sent at `now`.
@@ -207,6 +221,19 @@ mod tests {
         budget.server_says(0, Some(Duration::from_secs(90)), at(10));
         assert_eq!(budget.left(at(70_000)), 0);
         assert_eq!(budget.left(at(90_200)), 10);
+    }
+
+    #[test]
+    fn a_server_that_agrees_with_us_does_not_slow_us_down() {
+        let mut budget = Budget::new(RateLimit {
+            requests: 1,
+            window: Duration::from_secs(2),
+        });
+        let slot = budget.take(at(0), TIMEOUT).expect("a place");
+        budget.answered(slot, at(10));
+        // Its seconds are whole ones, rounded up.
+        budget.server_says(0, Some(Duration::from_secs(3)), at(10));
+        assert_eq!(budget.not_before(at(10)), Some(NotBefore(at(2_014))));
     }
 
     #[test]

@@ -6,7 +6,7 @@
 //! stretch holds no line twice, which is the care of `stitch`.
 
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use crate::event::Minute;
 use crate::sighting::{Bucket, Fingerprint, What};
@@ -15,8 +15,11 @@ use crate::sighting::{Bucket, Fingerprint, What};
 /// purges that bring old lines back into view.
 const REMEMBERED_MINUTES: i64 = 24 * 60;
 
-/// How often a minute that could not be told apart is read again before it is given up.
+/// How often a minute that could not be told apart is read again, at least, before it is given up.
 const ATTEMPTS: u8 = 10;
+
+/// A minute is given up only if more lines than this have to be read to see it again.
+const LINES_TO_SEE_IT_AGAIN: usize = 500;
 
 /// More undated entries than this are not told apart any more, so that they cannot fill the memory.
 const UNDATED_AT_MOST: usize = 10_000;
@@ -119,13 +122,16 @@ impl Ledger {
     }
 
     /// Notes that every minute from [`Self::must_reach`] to `below`, exclusive, was read whole,
-    /// except those in `ambiguous`. Returns how many of those are given up after too many tries.
-    pub fn close(&mut self, below: Minute, ambiguous: &BTreeSet<Minute>) -> u64 {
+    /// except those in `ambiguous`, each with how many lines are as new or newer. Returns how many of
+    /// those are given up after too many tries, since reading them again costs too much.
+    pub fn close(&mut self, below: Minute, ambiguous: &BTreeMap<Minute, usize>) -> u64 {
         let before = std::mem::take(&mut self.left_open);
         let mut given_up = 0;
-        for minute in ambiguous.iter().filter(|minute| **minute < below) {
-            let attempts = before.get(minute).copied().unwrap_or(0) + 1;
-            if attempts < ATTEMPTS {
+        for (minute, lines) in ambiguous.range(..below) {
+            let attempts = before
+                .get(minute)
+                .map_or(1, |tries| tries.saturating_add(1));
+            if attempts < ATTEMPTS || *lines <= LINES_TO_SEE_IT_AGAIN {
                 self.left_open.insert(*minute, attempts);
             } else {
                 given_up += 1;
@@ -381,10 +387,10 @@ mod tests {
         let mut ledger = begun();
         let line = seen(&[(1, "TEST-A")]);
         ledger.apply(Bucket::At(Minute(10)), &line, true);
-        ledger.close(Minute(10_000), &BTreeSet::from([Minute(10)]));
+        ledger.close(Minute(10_000), &BTreeMap::from([(Minute(10), 100)]));
         assert_eq!(ledger.must_reach(), Some(Minute(10)));
         assert_eq!(ledger.horizon(), Some(Minute(0)));
-        ledger.close(Minute(10_000), &BTreeSet::new());
+        ledger.close(Minute(10_000), &BTreeMap::new());
         assert_eq!(ledger.horizon(), Some(Minute(10_000 - REMEMBERED_MINUTES)));
         assert_eq!(
             ledger.apply(Bucket::At(Minute(10)), &line, true),
@@ -393,13 +399,14 @@ mod tests {
     }
 
     #[test]
-    fn a_minute_that_can_never_be_told_apart_is_given_up_in_the_end() {
-        let mut ledger = begun();
-        let ambiguous = BTreeSet::from([NOON]);
-        let given_up: Vec<u64> = (0..ATTEMPTS)
-            .map(|_| ledger.close(Minute(800), &ambiguous))
-            .collect();
-        assert_eq!(given_up.iter().sum::<u64>(), 1);
-        assert_eq!(ledger.must_reach(), Some(Minute(800)));
+    fn a_minute_that_can_not_be_told_apart_is_given_up_when_it_is_far_down() {
+        let after_reads = |lines| {
+            let mut ledger = begun();
+            let ambiguous = BTreeMap::from([(NOON, lines)]);
+            let reads = (0..ATTEMPTS).map(|_| ledger.close(Minute(800), &ambiguous));
+            (reads.sum::<u64>(), ledger.must_reach())
+        };
+        assert_eq!(after_reads(501), (1, Some(Minute(800))));
+        assert_eq!(after_reads(500), (0, Some(NOON)));
     }
 }

@@ -1,6 +1,6 @@
 //! What is known of one log from read to read.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Outcome, Trouble};
 use crate::event::Minute;
@@ -169,7 +169,12 @@ impl LogState {
         let Some(below) = may_close_below(&minutes) else {
             return 0;
         };
-        let given_up = self.ledger.close(below, ambiguous);
+        let depth = |minute: &Minute| minutes.iter().filter(|other| *other >= minute).count();
+        let ambiguous: BTreeMap<Minute, usize> = ambiguous
+            .iter()
+            .map(|minute| (*minute, depth(minute)))
+            .collect();
+        let given_up = self.ledger.close(below, &ambiguous);
         // The same way again, while a minute is open that only the same answers can settle.
         if ambiguous.is_empty() {
             self.closed_place = self.last_closed_place(answers);

@@ -48,6 +48,8 @@ pub struct Conductor {
     series: Series,
     report: Report,
     changed: bool,
+    /// When requests were sent that need not have been, lately.
+    spare_sent: Vec<Moment>,
 }
 
 impl Conductor {
@@ -64,6 +66,7 @@ impl Conductor {
             series,
             report,
             changed: false,
+            spare_sent: Vec::new(),
         };
         conductor.report.start(&conductor.series);
         conductor
@@ -155,10 +158,20 @@ impl Conductor {
             logs.filter_map(move |(turn, log)| Some((log.turn(), turn, log.wants(spare)?)))
         };
         let must = wanting(false).min_by_key(|(order, _, _)| *order);
-        let left = self.refresher.budget().left(clock::now());
-        let spare = usize::try_from(left).is_ok_and(|left| left > self.logs.len());
-        let may = || wanting(spare).min_by_key(|(order, _, _)| *order);
+        let may = || wanting(self.has_spare()).min_by_key(|(order, _, _)| *order);
         must.or_else(may).map(|(_, turn, query)| (turn, query))
+    }
+
+    /// Whether a request may go to what need not be asked: a fifth of the window at most, which the
+    /// default of `--scrape.min-interval` leaves over.
+    fn has_spare(&self) -> bool {
+        let now = clock::now();
+        let budget = self.refresher.budget();
+        let limit = budget.limit();
+        let in_window = |sent: &&Moment| now.since(**sent) < limit.window;
+        let spent = self.spare_sent.iter().filter(in_window).count();
+        let a_fifth = usize::try_from(limit.requests / 5).unwrap_or(usize::MAX);
+        spent < a_fifth && budget.left(now) > 0
     }
 
     async fn ask(&mut self, turn: usize, query: Query, token: &Secret, slot: Slot) {
@@ -167,6 +180,12 @@ impl Conductor {
         };
         let event_type = log.event_type;
         let sent = clock::now();
+        if log.wants(false).is_none() {
+            let window = self.refresher.budget().limit().window;
+            self.spare_sent
+                .retain(|before| sent.since(*before) < window);
+            self.spare_sent.push(sent);
+        }
         log.asks(sent);
         let reply = self.source.client.logs(event_type, query, token).await;
         let answered = clock::now();
