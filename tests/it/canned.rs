@@ -33,7 +33,7 @@ impl Canned {
                     return;
                 }
                 // A client that hangs up is its own affair.
-                let _ = answer(stream, &say, &noted);
+                let _ = serve(stream, &say, &noted);
             }
         });
         Self {
@@ -64,7 +64,7 @@ impl Drop for Canned {
     }
 }
 
-fn answer(
+fn serve(
     mut stream: TcpStream,
     say: &Say,
     noted: &Mutex<Vec<(Moment, String)>>,
@@ -84,11 +84,16 @@ fn answer(
     stream.write_all(&say(&first))
 }
 
-/// An answer of status 200 with this JSON and these further headers.
-pub fn json(headers: &str, body: &str) -> Vec<u8> {
+/// An answer of status 200 with this JSON.
+pub fn json(body: &str) -> Vec<u8> {
+    answer("200 OK", "", body)
+}
+
+/// An answer of this status with this JSON and these further headers.
+pub fn answer(status: &str, headers: &str, body: &str) -> Vec<u8> {
     let length = body.len();
     format!(
-        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\
+        "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\
          Connection: close\r\n{headers}\r\n{body}"
     )
     .into_bytes()

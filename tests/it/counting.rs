@@ -206,7 +206,7 @@ fn the_documented_sample_is_ten_installs() {
     let sample = include_str!("../fixtures/get-logs-v2-sample.json");
     let api = Canned::start(move |request| {
         let device = request.contains("event_type=1") && request.contains("page=1&");
-        canned::json("", if device { sample } else { r#"{"logs":[]}"# })
+        canned::json(if device { sample } else { r#"{"logs":[]}"# })
     });
     let base_url = format!("--api.base-url=http://{}", api.address());
     let flags = [

@@ -212,7 +212,7 @@ fn more_lines_than_asked_for_are_overcome() {
 
 #[test]
 fn a_redirect_is_not_followed_and_is_overcome() {
-    let elsewhere = Canned::start(|_| canned::json("", r#"{"logs":[]}"#));
+    let elsewhere = Canned::start(|_| canned::json(r#"{"logs":[]}"#));
     let location = format!("http://{}/o/api/v2/logs", elsewhere.address());
     is_overcome(Kind::Redirect { location }, "redirected");
     assert_eq!(elsewhere.asked(), [], "nobody else is to be asked");

@@ -146,13 +146,10 @@ fn assert_obeys(record: &Record) {
     }
 }
 
-#[test]
-fn a_server_that_says_nothing_is_left_is_asked_nothing_until_it_resets() {
-    let api = Canned::start(|_| {
-        let nothing_left =
-            "X-RateLimit-Limit: 10\r\nX-RateLimit-Remaining: 0\r\nX-RateLimit-Reset-Time: 3\r\n";
-        canned::json(nothing_left, r#"{"logs":[]}"#)
-    });
+/// An exporter whose first request gets these words waits the three seconds that they say.
+#[track_caller]
+fn waits_as_told(status: &'static str, headers: &'static str) {
+    let api = Canned::start(move |_| canned::answer(status, headers, r#"{"logs":[]}"#));
     let base_url = format!("--api.base-url=http://{}", api.address());
     let flags = [
         "--web.listen-address=127.0.0.1:0",
@@ -166,7 +163,22 @@ fn a_server_that_says_nothing_is_left_is_asked_nothing_until_it_resets() {
     });
     let asked = api.asked();
     let waited = asked[1].0.since(asked[0].0);
-    assert!(waited >= Duration::from_secs(3), "{waited:?}");
+    assert!(waited >= Duration::from_secs(3), "{status}: {waited:?}");
+}
+
+#[test]
+fn a_server_that_says_nothing_is_left_is_asked_nothing_until_it_resets() {
+    waits_as_told(
+        "200 OK",
+        "X-RateLimit-Limit: 10\r\nX-RateLimit-Remaining: 0\r\nX-RateLimit-Reset-Time: 3\r\n",
+    );
+}
+
+#[test]
+fn a_server_that_says_when_to_come_again_is_asked_nothing_until_then() {
+    waits_as_told("429 Too Many Requests", "Retry-After: 3\r\n");
+    waits_as_told("429 Too Many Requests", "X-RateLimit-Reset-Time: 3\r\n");
+    waits_as_told("503 Service Unavailable", "Retry-After: 3\r\n");
 }
 
 #[test]
