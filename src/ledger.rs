@@ -154,8 +154,7 @@ impl Ledger {
     }
 
     fn counts(&self, bucket: Bucket) -> bool {
-        let known = self.buckets.contains_key(&bucket);
-        if bucket == Bucket::Undated && known {
+        if bucket == Bucket::Undated {
             let undated = self.buckets.get(&bucket).map_or(0, |t| t.counted.len());
             return undated < UNDATED_AT_MOST;
         }
@@ -179,7 +178,7 @@ type Fresh<'a> = (Fingerprint, u32, &'a What);
 
 impl Tally {
     fn apply(&mut self, bucket: Bucket, seen: &Seen, whole: bool) -> Gains {
-        self.most_at_once = self.most_at_once.max(seen.total());
+        let most_at_once = self.most_at_once.max(seen.total());
         let fresh: Vec<Fresh> = seen
             .lines
             .iter()
@@ -190,16 +189,19 @@ impl Tally {
             })
             .collect();
         let wanted: u32 = fresh.iter().map(|(_, more, _)| more).sum();
-        let room = self.most_at_once.saturating_sub(self.total);
+        let room = most_at_once.saturating_sub(self.total);
+        if bucket.minute().is_some() && wanted > room && !whole {
+            return Gains {
+                withheld: bucket.minute(),
+                ..Gains::default()
+            };
+        }
+        self.most_at_once = most_at_once;
         match bucket.minute() {
             // The lines of a day are never seen at once, so that tells nothing.
             None => self.count_all(bucket, &fresh),
             Some(_) if wanted <= room => self.count_all(bucket, &fresh),
-            Some(_) if whole => self.count_some(bucket, &fresh, room),
-            Some(minute) => Gains {
-                withheld: Some(minute),
-                ..Gains::default()
-            },
+            Some(_) => self.count_some(bucket, &fresh, room),
         }
     }
 

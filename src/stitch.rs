@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use crate::event::Minute;
 use crate::ledger::Seen;
 use crate::sighting::{Bucket, LineId, Sighting};
+use crate::window::Query;
 
 /// The fewest lines that an answer should show again.
 pub const LEAST_OVERLAP: u64 = 3;
@@ -95,7 +96,7 @@ impl Stretch {
             }
             stretch.place(place, answer);
         }
-        stretch.touched = stretch.seen.keys().copied().collect();
+        stretch.touch_all();
         Some(stretch)
     }
 
@@ -135,6 +136,11 @@ impl Stretch {
     /// line first, those are still unread.
     pub fn moved(&self) -> i64 {
         self.shift
+    }
+
+    /// Takes all buckets for touched.
+    pub fn touch_all(&mut self) {
+        self.touched = self.seen.keys().copied().collect();
     }
 
     /// The buckets that the last join (or the first answer) showed lines of, with all lines of the
@@ -254,6 +260,14 @@ impl Response {
     /// The place after the last line shown.
     fn end(&self) -> u64 {
         self.start.saturating_add(as_u64(self.sightings.len()))
+    }
+
+    /// The request that this answered.
+    pub fn query(&self) -> Query {
+        Query {
+            limit: self.asked,
+            page: self.start / self.asked.max(1) + 1,
+        }
     }
 
     /// Whether the log ended with this answer.

@@ -2,18 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::strays::{self, STRAYS};
 use super::{Outcome, Trouble};
 use crate::event::Minute;
 use crate::ledger::{Gains, Ledger};
 use crate::order::Order;
-use crate::sighting::Sighting;
+use crate::sighting::{Bucket, Sighting};
 use crate::stitch::{Response, Stretch};
-
-/// So many of the newest lines close nothing, so that one dated far off does no harm.
-const STRAYS: usize = 2;
-
-/// A line this far newer than the next older minute is dated far off, and sets no horizon.
-const FAR_OFF_MINUTES: i64 = 31 * 24 * 60;
+use crate::window::PAGE;
 
 /// So many empty answers in a row are believed of a log that was never seen to hold a line.
 const EMPTY_ANSWERS_AT_FIRST: u32 = 2;
@@ -46,6 +42,9 @@ pub struct LogState {
     pub(super) closed_place: Option<u64>,
     /// The last answer of the read before, which can prove that nothing moved since.
     pub(super) last_answer: Option<Response>,
+    /// The last answer of a long read after which all was counted. While it comes out the same,
+    /// nothing has moved, and the long read need not be done again.
+    pub(super) landmark: Option<Response>,
     ledger: Ledger,
     empty_answers: u32,
     complete: bool,
@@ -63,6 +62,7 @@ impl LogState {
             order_is_configured: fixed.is_some(),
             closed_place: None,
             last_answer: None,
+            landmark: None,
             ledger: Ledger::default(),
             empty_answers: 0,
             complete: false,
@@ -88,12 +88,27 @@ impl LogState {
     pub(super) fn forget_order(&mut self) {
         self.order = None;
         self.closed_place = None;
+        self.landmark = None;
     }
 
-    /// At the first lines ever seen, sets what counts: `lookback` before the newest of them.
-    pub(super) fn begin(&mut self, minutes: impl Iterator<Item = Minute>, reach: Reach) {
+    /// Whether it is known what counts.
+    pub(super) fn has_begun(&self) -> bool {
+        self.ledger.horizon().is_some()
+    }
+
+    /// Sets what counts: `lookback` before the newest of these lines, which reach to the newest of
+    /// the log. Only the first time does anything.
+    pub(super) fn begin(&mut self, buckets: impl Iterator<Item = Bucket>, reach: Reach) {
+        const DAY_MINUTES: i64 = 24 * 60;
         self.empty_answers = 0;
-        let newest = newest_not_far_off(distinct_minutes(minutes));
+        let buckets: Vec<Bucket> = buckets.collect();
+        let newest = strays::newest(buckets.iter().filter_map(|bucket| bucket.minute()));
+        // Where no time can be read, the day is all that is known.
+        let end_of_day = |bucket: &Bucket| match bucket {
+            Bucket::Day(start) => Some(start.minus(-DAY_MINUTES)),
+            Bucket::At(_) | Bucket::Undated => None,
+        };
+        let newest = newest.or_else(|| buckets.iter().filter_map(end_of_day).max());
         if let Some(newest) = newest {
             self.ledger.begin(newest.minus(reach.lookback_minutes));
         }
@@ -110,7 +125,7 @@ impl LogState {
             (false, _) => EMPTY_ANSWERS_AT_FIRST,
         };
         // Lines that come to an empty log are new, not history.
-        self.complete |= self.empty_answers >= EMPTY_ANSWERS_AT_FIRST;
+        self.complete |= !held_lines && self.empty_answers >= EMPTY_ANSWERS_AT_FIRST;
         if self.empty_answers < enough {
             Outcome::Failed(trouble)
         } else {
@@ -144,17 +159,24 @@ impl LogState {
         if self.order == Some(Order::OldestFirst) {
             return None;
         }
-        let minutes: Vec<Minute> = super::minutes_of(sightings).collect();
+        let below = strays::may_close_below(super::minutes_of(sightings));
         // If there are so few lines that nothing is closed, new ones may come to any minute.
-        Some(may_close_below(&minutes).unwrap_or(Minute(i64::MIN)))
+        Some(below.unwrap_or(Minute(i64::MIN)))
     }
 
     /// Whether a minute that could not be told apart would be closed otherwise.
     pub(super) fn would_close_ambiguous(&self, stretch: &Stretch) -> bool {
-        let minutes: Vec<Minute> = stretch.minutes().collect();
-        let below = may_close_below(&minutes);
+        let below = strays::may_close_below(stretch.minutes());
         let mut ambiguous = stretch.ambiguous_minutes().into_iter();
         below.is_some_and(|below| ambiguous.any(|minute| minute < below))
+    }
+
+    /// Whether the minutes that are open now hold so many lines that one request does not show all.
+    pub(super) fn costs_more_than_a_page(&self, stretch: &Stretch) -> bool {
+        let open_from = self.ledger.must_reach();
+        let is_open = |minute: &Minute| open_from.is_none_or(|open| *minute >= open);
+        let open = stretch.minutes().filter(is_open).count();
+        open + STRAYS > usize::try_from(PAGE).unwrap_or(usize::MAX)
     }
 
     /// Closes what the stretch covers, and notes where to start next time.
@@ -163,10 +185,11 @@ impl LogState {
         stretch: &Stretch,
         ambiguous: &BTreeSet<Minute>,
         answers: &[Response],
+        reach: Reach,
     ) -> u64 {
         self.complete = true;
         let minutes: Vec<Minute> = stretch.minutes().collect();
-        let Some(below) = may_close_below(&minutes) else {
+        let Some(below) = strays::may_close_below(stretch.minutes()) else {
             return 0;
         };
         let depth = |minute: &Minute| minutes.iter().filter(|other| *other >= minute).count();
@@ -177,40 +200,34 @@ impl LogState {
         let given_up = self.ledger.close(below, &ambiguous);
         // The same way again, while a minute is open that only the same answers can settle.
         if ambiguous.is_empty() {
-            self.closed_place = self.last_closed_place(answers);
+            self.closed_place =
+                self.place_to_start(below.minus(reach.lateness_minutes), stretch, answers);
         }
         given_up
     }
 
-    fn last_closed_place(&self, answers: &[Response]) -> Option<u64> {
+    /// Oldest first: the last line of a closed minute; or further back, the last one before the
+    /// minutes that late lines are looked for in, where one request shows both all of those and the
+    /// end of the log.
+    fn place_to_start(
+        &self,
+        late_from: Minute,
+        stretch: &Stretch,
+        answers: &[Response],
+    ) -> Option<u64> {
+        const ROOM: u64 = 40;
         let open_from = self.ledger.must_reach()?;
-        let closed = |s: &Sighting| s.id.bucket.minute().is_some_and(|m| m < open_from);
-        answers.iter().rev().find_map(|answer| {
-            let last = answer.sightings.iter().rposition(closed)?;
-            Some(answer.start + u64::try_from(last).ok()?)
-        })
+        let closed = last_place_below(open_from, answers)?;
+        let late = last_place_below(open_from.min(late_from), answers);
+        late.filter(|place| place + ROOM >= stretch.next_place())
+            .or(Some(closed))
     }
 }
 
-/// The minute below which all are over: lines came to it, or newer ones, more than strays.
-fn may_close_below(minutes: &[Minute]) -> Option<Minute> {
-    let mut minutes = minutes.to_vec();
-    minutes.sort_unstable_by(|a, b| b.cmp(a));
-    minutes.get(STRAYS).copied()
-}
-
-fn distinct_minutes(minutes: impl Iterator<Item = Minute>) -> Vec<Minute> {
-    let distinct: BTreeSet<Minute> = minutes.collect();
-    distinct.into_iter().rev().collect()
-}
-
-/// The newest minute, but for a few that lie a month or more beyond the rest.
-fn newest_not_far_off(newest_first: Vec<Minute>) -> Option<Minute> {
-    let is_far_off = |pair: &[Minute]| match pair {
-        [newer, older] => newer.minus(FAR_OFF_MINUTES) > *older,
-        _ => false,
-    };
-    let strays = newest_first.windows(2).take(STRAYS);
-    let skipped = strays.take_while(|pair| is_far_off(pair)).count();
-    newest_first.get(skipped).copied()
+fn last_place_below(minute: Minute, answers: &[Response]) -> Option<u64> {
+    let below = |s: &Sighting| s.id.bucket.minute().is_some_and(|m| m < minute);
+    answers.iter().rev().find_map(|answer| {
+        let last = answer.sightings.iter().rposition(below)?;
+        Some(answer.start + u64::try_from(last).ok()?)
+    })
 }

@@ -7,6 +7,7 @@
 
 mod log_state;
 mod seek;
+mod strays;
 #[cfg(test)]
 mod tests;
 
@@ -22,6 +23,10 @@ use seek::Seek;
 
 /// How often a read may start over because pages moved too much, before it fails.
 const RESTARTS: u8 = 3;
+
+/// How often a page that fits nowhere is looked for elsewhere, each time twice as far off, before
+/// the read starts over.
+const LOOKS_ELSEWHERE: u32 = 4;
 
 /// What to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,11 +82,14 @@ pub struct Plan {
     reach: Reach,
     answers: Vec<Response>,
     restarts: u8,
+    looks_elsewhere: u32,
     confirming: bool,
 }
 
 #[derive(Debug)]
 enum Phase {
+    /// The end of the last long read was asked for: if it is the same, nothing has moved.
+    Glance,
     /// Page 1 was asked for.
     First,
     /// Oldest first: looking for where to start.
@@ -102,9 +110,14 @@ impl Plan {
             reach,
             answers: Vec::new(),
             restarts: 0,
+            looks_elsewhere: 0,
             confirming: false,
         };
         plan.start(state);
+        if let Some(landmark) = &state.landmark {
+            plan.phase = Phase::Glance;
+            plan.asked = landmark.query();
+        }
         plan
     }
 
@@ -112,7 +125,7 @@ impl Plan {
     /// late lines.
     pub fn step(&self, spare: bool) -> Step {
         match &self.phase {
-            Phase::First | Phase::Seek(_) | Phase::Read(_) => Step::Ask(self.asked),
+            Phase::Glance | Phase::First | Phase::Seek(_) | Phase::Read(_) => Step::Ask(self.asked),
             Phase::Covered(stretch, _) if spare && self.may_hold_late_lines(stretch) => {
                 Step::Ask(self.asked)
             }
@@ -139,6 +152,10 @@ impl Plan {
             asked: self.asked.limit,
             sightings,
         };
+        if matches!(self.phase, Phase::Glance) {
+            self.glance(&response, state);
+            return Vec::new();
+        }
         if response.start == 0 && response.sightings.is_empty() {
             self.phase = Phase::Ended(state.empty_answer(if_empty));
             return Vec::new();
@@ -151,7 +168,7 @@ impl Plan {
             Phase::Seek(seek) => self.seek(seek, response, state),
             Phase::Read(stretch) => self.read_on(stretch, response, state),
             Phase::Covered(stretch, outcome) => self.read_late(stretch, outcome, &response, state),
-            ended @ Phase::Ended(_) => {
+            ended @ (Phase::Ended(_) | Phase::Glance) => {
                 self.phase = ended;
                 Vec::new()
             }
@@ -168,6 +185,21 @@ impl Plan {
             }
             _ => (Phase::First, Query::FIRST),
         };
+    }
+
+    fn glance(&mut self, response: &Response, state: &mut LogState) {
+        let landmark = state.landmark.take();
+        if landmark.is_some_and(|landmark| response.shows_stillness_since(&landmark)) {
+            state.landmark = Some(response.clone());
+            let outcome = Outcome::Read {
+                behind: 0,
+                ambiguous: false,
+                given_up: 0,
+            };
+            self.phase = Phase::Ended(outcome);
+        } else {
+            self.start(state);
+        }
     }
 
     fn start_over(&mut self, state: &LogState, trouble: Trouble) {
@@ -224,8 +256,8 @@ impl Plan {
     }
 
     fn begin_reading(&mut self, first: Response, state: &mut LogState) -> Vec<Gains> {
-        state.begin(minutes_of(&first.sightings), self.reach);
-        let stretch = Stretch::new(&first, state.arriving_from(&first.sightings));
+        let mut stretch = Stretch::new(&first, state.arriving_from(&first.sightings));
+        self.begin_counting(&mut stretch, &first, state);
         let gains = state.count(&stretch);
         let mut withheld = gains.iter().filter_map(|gains| gains.withheld);
         if withheld.any(|minute| stretch.begins_within(minute)) {
@@ -244,17 +276,48 @@ impl Plan {
         page: Response,
         state: &mut LogState,
     ) -> Vec<Gains> {
-        if page.sightings.is_empty() {
-            // The answer was to show lines again that were there a moment ago.
-            self.start_over(state, Trouble::PageMissing);
+        // Even an empty answer was to show lines again that were there a moment ago.
+        if page.sightings.is_empty() || stretch.join(&page) == Join::Apart {
+            self.look_elsewhere(stretch, page.sightings.is_empty(), state);
             return Vec::new();
         }
-        if stretch.join(&page) == Join::Apart {
-            self.start_over(state, Trouble::Drift);
-            return Vec::new();
-        }
+        self.looks_elsewhere = 0;
+        self.begin_counting(&mut stretch, &page, state);
         let gains = state.count(&stretch);
         self.go_on(stretch, page, state, gains)
+    }
+
+    /// Until the order is known, or the end seen, nobody knows which lines are the newest ones, from
+    /// which the lookback is measured.
+    fn begin_counting(&self, stretch: &mut Stretch, page: &Response, state: &mut LogState) {
+        if state.has_begun() || (state.order.is_none() && !page.is_short()) {
+            return;
+        }
+        state.begin(stretch.ids().iter().map(|id| id.bucket), self.reach);
+        stretch.touch_all();
+    }
+
+    /// The lines have moved by more than the overlap since the last answer: new ones push them on to
+    /// higher places, and the old end's shrinking pulls them back to lower ones.
+    fn look_elsewhere(&mut self, stretch: Stretch, empty: bool, state: &LogState) {
+        let trouble = if empty {
+            Trouble::PageMissing
+        } else {
+            Trouble::Drift
+        };
+        if self.looks_elsewhere >= LOOKS_ELSEWHERE {
+            self.looks_elsewhere = 0;
+            self.start_over(state, trouble);
+            return;
+        }
+        let distance = PAGE << self.looks_elsewhere;
+        self.looks_elsewhere += 1;
+        self.asked = match state.order {
+            Some(Order::OldestFirst) => Query::from(stretch.next_place().saturating_sub(distance)),
+            _ if empty => self.asked,
+            _ => Query::from(stretch.next_place().saturating_add(distance - PAGE / 2)),
+        };
+        self.phase = Phase::Read(stretch);
     }
 
     fn go_on(
@@ -264,7 +327,9 @@ impl Plan {
         state: &mut LogState,
         mut gains: Vec<Gains>,
     ) -> Vec<Gains> {
-        let ended = page.is_short();
+        // Where nobody can read dates any more, pages that hold nothing new are the end of it.
+        let nothing_new = gains.is_empty() && minutes_of(&page.sightings).next().is_none();
+        let ended = page.is_short() || (state.has_begun() && nothing_new);
         self.answers.push(page);
         self.asked = next_query(&stretch);
         let withheld = gains.iter().any(|gains| gains.withheld.is_some());
@@ -309,7 +374,9 @@ impl Plan {
 
     fn finish(&mut self, stretch: Stretch, state: &mut LogState) {
         let ambiguous = stretch.ambiguous_minutes();
-        let given_up = state.close(&stretch, &ambiguous, &self.answers);
+        let given_up = state.close(&stretch, &ambiguous, &self.answers, self.reach);
+        let is_costly = ambiguous.is_empty() && state.costs_more_than_a_page(&stretch);
+        state.landmark = self.answers.last().filter(|_| is_costly).cloned();
         let outcome = Outcome::Read {
             behind: u64::try_from(stretch.moved()).unwrap_or(0),
             ambiguous: !ambiguous.is_empty(),
@@ -320,11 +387,11 @@ impl Plan {
 
     fn may_hold_late_lines(&self, stretch: &Stretch) -> bool {
         let short = self.answers.last().is_none_or(Response::is_short);
-        let mut minutes = stretch.minutes();
-        let (Some(newest), Some(oldest)) = (minutes.next(), minutes.next_back()) else {
+        let present = strays::may_close_below(stretch.minutes());
+        let (Some(present), Some(oldest)) = (present, stretch.minutes().next_back()) else {
             return false;
         };
-        !short && newest > oldest && oldest >= newest.minus(self.reach.lateness_minutes)
+        !short && present > oldest && oldest >= present.minus(self.reach.lateness_minutes)
     }
 
     fn read_late(

@@ -6,7 +6,7 @@
 use super::log_state::{LogState, Reach};
 use super::minutes_of;
 use crate::event::Minute;
-use crate::sighting::Sighting;
+use crate::sighting::{Bucket, Sighting};
 use crate::stitch::Response;
 use crate::window::{PAGE, Query};
 
@@ -17,13 +17,14 @@ pub(super) struct Seek {
     asked: Query,
     /// The first minutes of the pages seen on the way.
     seen: Vec<(u64, Minute)>,
-    /// The minutes of all lines seen on the way.
-    minutes: Vec<Minute>,
+    /// Of all lines seen on the way.
+    buckets: Vec<Bucket>,
 }
 
 #[derive(Clone, Debug)]
 enum Stage {
-    /// Page `full` is full, and page `beyond`, if one is known, is past the end or the last.
+    /// Page `full` is full, and page `beyond`, if one is known, is past the end or the last. That
+    /// it is past the end, one answer alone does not prove.
     End { full: u64, beyond: Option<u64> },
     /// What counts starts on page `below` or later, and before page `above`.
     Start { below: u64, above: u64 },
@@ -46,7 +47,7 @@ impl Seek {
             stage: Stage::Back { place, step: PAGE },
             asked: Query::from(place),
             seen: Vec::new(),
-            minutes: Vec::new(),
+            buckets: Vec::new(),
         }
     }
 
@@ -58,7 +59,7 @@ impl Seek {
                 beyond: None,
             },
             asked: Query::full(2),
-            minutes: minutes_of(first_page).collect(),
+            buckets: first_page.iter().map(|s| s.id.bucket).collect(),
             seen: first_minute(first_page)
                 .map(|m| (1, m))
                 .into_iter()
@@ -91,17 +92,20 @@ impl Seek {
         if let Some(minute) = first_minute(&page.sightings) {
             self.seen.push((asked, minute));
         }
-        self.minutes.extend(minutes_of(&page.sightings));
-        let (full, beyond) = if page.is_short() {
-            (full, Some(asked))
+        self.buckets
+            .extend(page.sightings.iter().map(|s| s.id.bucket));
+        let (full, beyond, proven) = if !page.is_short() {
+            (asked, beyond.filter(|beyond| *beyond > asked), false)
         } else {
-            (asked, beyond)
+            let proven = !page.sightings.is_empty() || beyond == Some(asked);
+            (full, Some(asked), proven)
         };
         let next = match beyond {
             None => full.saturating_mul(2),
             Some(beyond) if beyond > full + 1 => u64::midpoint(full, beyond),
+            Some(beyond) if !proven => beyond,
             Some(beyond) => {
-                state.begin(self.minutes.iter().copied(), reach);
+                state.begin(self.buckets.iter().copied(), reach);
                 return self.between_seen_pages(beyond, state);
             }
         };

@@ -83,26 +83,21 @@ impl Conductor {
     async fn refresh(&mut self) {
         let begin = clock::now();
         let young = self.refresher.shared.gate.young();
-        self.refresher.shared.gate.runs(begin);
+        self.refresher.shared.gate.runs();
         self.logs
             .iter_mut()
             .for_each(|log| log.begin_if_due(begin, young));
-        let mut asked = false;
         while let Some((turn, query)) = self.next() {
             // Before the slot is taken: whatever a file takes, a slot is held from sending on.
             let token = match self.token().await {
                 Ok(token) => token,
                 Err(detail) => {
-                    asked = true;
                     self.fail(turn, Failure::NoToken, Some(detail));
                     continue;
                 }
             };
             match self.slot_for(turn) {
-                Ok(slot) => {
-                    asked = true;
-                    self.ask(turn, query, &token, slot).await;
-                }
+                Ok(slot) => self.ask(turn, query, &token, slot).await,
                 Err(NotBefore(when)) if self.logs.iter().any(Log::has_begun) => {
                     self.wait_for_the_window(when).await;
                 }
@@ -110,9 +105,11 @@ impl Conductor {
                 Err(NotBefore(_)) => self.logs.iter_mut().for_each(Log::never_mind),
             }
         }
-        self.logs.iter_mut().for_each(Log::drop_read);
+        self.logs.iter_mut().for_each(Log::end);
         self.show();
-        self.refresher.shared.gate.ends(asked);
+        // As old as the oldest read in it; none, if a log could not be asked.
+        let began = self.logs.iter().map(Log::began).min().flatten();
+        self.refresher.shared.gate.ends(began);
     }
 
     /// A place in the window. A long read takes no more than an even share of it after its first
@@ -143,7 +140,7 @@ impl Conductor {
         let now = clock::now();
         let wished = self.refresher.shared.gate.is_wished();
         let young = self.refresher.shared.gate.young();
-        self.refresher.shared.gate.runs(now);
+        self.refresher.shared.gate.runs();
         if wished {
             self.logs
                 .iter_mut()
@@ -279,7 +276,10 @@ impl Conductor {
             return;
         };
         match outcome {
-            Outcome::Failed(trouble) => self.fail(turn, failure_of(trouble), None),
+            Outcome::Failed(trouble) => {
+                log.end();
+                self.fail(turn, failure_of(trouble), None);
+            }
             Outcome::Read { .. } | Outcome::Empty => {
                 if let Some(failure) = log.failing.take() {
                     self.report.recovered(log.event_type, failure);
@@ -297,7 +297,7 @@ impl Conductor {
             return;
         };
         let before = log.failing.replace(failure);
-        log.drop_read();
+        log.pause();
         self.report.failure(log.event_type, failure, before, detail);
     }
 

@@ -13,10 +13,10 @@ const UNPUNCTUAL: Duration = Duration::from_millis(100);
 /// What the refresh is at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// Nothing to do. The last refresh began at this moment.
+    /// Nothing to do. What is shown was asked for at this moment or later.
     Idle { began: Option<Moment> },
     /// Requests are sent; the end is near.
-    Running { began: Moment },
+    Running,
     /// The request window is used up; the refresh goes on when it allows.
     OutOfBudget,
 }
@@ -75,7 +75,7 @@ impl Gate {
                 self.wish_for(ended + 1);
                 return Waited::Stale;
             }
-            Phase::Idle { .. } | Phase::Running { .. } => self.wish_for(ended + 1),
+            Phase::Idle { .. } | Phase::Running => self.wish_for(ended + 1),
         }
         let left = deadline.since(now);
         let end = states.wait_for(|state| state.ended > ended);
@@ -106,10 +106,8 @@ impl Gate {
         *self.wished.borrow() > self.state.borrow().ended
     }
 
-    pub(super) fn runs(&self, now: Moment) {
-        self.state.send_modify(|state| {
-            state.phase = Phase::Running { began: now };
-        });
+    pub(super) fn runs(&self) {
+        self.state.send_modify(|state| state.phase = Phase::Running);
     }
 
     pub(super) fn is_out_of_budget(&self) {
@@ -119,13 +117,10 @@ impl Gate {
         });
     }
 
-    /// The refresh ended. It counts as one only if it could ask anything at all.
-    pub(super) fn ends(&self, asked: bool) {
+    /// The refresh ended, and what it shows was asked for from `began` on; none, if it could not ask
+    /// for all of it.
+    pub(super) fn ends(&self, began: Option<Moment>) {
         self.state.send_modify(|state| {
-            let began = match state.phase {
-                Phase::Running { began } if asked => Some(began),
-                _ => None,
-            };
             state.phase = Phase::Idle { began };
             state.ended += 1;
         });

@@ -28,6 +28,8 @@ struct Read {
     asked: u32,
     last_asked: Option<Moment>,
     reported: bool,
+    /// The last request failed: it is made again by the next refresh.
+    paused: bool,
 }
 
 impl Log {
@@ -56,29 +58,40 @@ impl Log {
             return;
         }
         self.began = Some(now);
+        if let Some(read) = self.read.as_mut().filter(|read| read.paused) {
+            read.paused = false;
+            return;
+        }
         self.read = Some(Read {
             plan: Plan::new(&self.state, self.reach),
             asked: 0,
             last_asked: None,
             reported: false,
+            paused: false,
         });
     }
 
     /// What the read wants to ask next; with `spare` requests also what it need not ask.
     pub(super) fn wants(&self, spare: bool) -> Option<Query> {
-        match self.read.as_ref()?.plan.step(spare) {
+        let read = self.read.as_ref().filter(|read| !read.paused)?;
+        match read.plan.step(spare) {
             Step::Ask(query) => Some(query),
             Step::Done(_) => None,
         }
     }
 
+    /// When the last read began.
+    pub(super) fn began(&self) -> Option<Moment> {
+        self.began
+    }
+
     /// Logs that were not asked in this read come first, then the one that waits longest.
     pub(super) fn turn(&self) -> (bool, Option<Moment>) {
-        (self.has_begun(), self.last_asked())
+        (self.asked() > 0, self.last_asked())
     }
 
     pub(super) fn has_begun(&self) -> bool {
-        self.asked() > 0
+        self.wants(false).is_some() && self.asked() > 0
     }
 
     /// How many requests the read under way, or just ended, has made.
@@ -117,7 +130,8 @@ impl Log {
 
     /// How many lines the read under way holds.
     pub(super) fn lines_read(&self) -> u64 {
-        let under_way = self.read.as_ref().filter(|_| self.wants(false).is_some());
+        let read = self.read.as_ref();
+        let under_way = read.filter(|read| matches!(read.plan.step(false), Step::Ask(_)));
         under_way.map_or(0, |read| read.plan.lines_read())
     }
 
@@ -128,15 +142,25 @@ impl Log {
         now
     }
 
-    /// Ends the read; what it counted stays counted.
-    pub(super) fn drop_read(&mut self) {
-        self.read = None;
+    /// A request failed: the read goes on with it in the next refresh. What was read before is not
+    /// asked for again, so that a long read ends although the API fails now and then.
+    pub(super) fn pause(&mut self) {
+        if let Some(read) = &mut self.read {
+            read.paused = true;
+        }
     }
 
-    /// Undoes a read that never asked anything, so that it is due again.
+    /// The refresh is over; what the read counted stays counted.
+    pub(super) fn end(&mut self) {
+        self.read.take_if(|read| !read.paused);
+    }
+
+    /// Undoes a read that has not asked anything, so that it is due again.
     pub(super) fn never_mind(&mut self) {
-        self.read = None;
-        self.began = None;
+        if self.wants(false).is_some() {
+            self.read = None;
+            self.began = None;
+        }
     }
 }
 
