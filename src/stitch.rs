@@ -35,6 +35,8 @@ pub struct Stretch {
     base: u64,
     /// How many places the lines have moved since the first answer.
     shift: i64,
+    /// By how many places the lines fell back at most between two answers, as the old end shrank.
+    fell: u64,
     /// The place after the last line of the last answer.
     next_place: u64,
     /// Whether the log ended with the last answer.
@@ -70,6 +72,7 @@ impl Stretch {
         let mut stretch = Self {
             base: first.start,
             shift: 0,
+            fell: 0,
             next_place: first.end(),
             ended: first.is_short(),
             arriving_from,
@@ -172,14 +175,15 @@ impl Stretch {
         self.ids.iter().filter_map(|id| id.bucket.minute())
     }
 
-    /// How many of the last lines an answer has to show again so that one of them is an anchor.
+    /// How many of the last lines to ask for again, so that one of them is an anchor, although the
+    /// lines may fall back as they did before.
     pub fn overlap_to_ask(&self) -> u64 {
         const MOST: usize = 25;
         let segment = self.ids.get(self.segment_from..).unwrap_or_default();
         let from_the_end = segment.iter().rev().take(MOST);
         let anchor = from_the_end.map(|id| self.may_anchor(id)).position(|it| it);
         let overlap = anchor.map_or(LEAST_OVERLAP, |place| as_u64(place + 1));
-        overlap.max(LEAST_OVERLAP)
+        overlap.max(LEAST_OVERLAP) + self.fell
     }
 
     fn is_whole(&self, bucket: Bucket) -> bool {
@@ -219,8 +223,11 @@ impl Stretch {
 
     fn place(&mut self, place: usize, answer: &Response) {
         if self.segment_from == 0 {
-            let asked_at = answer.start.saturating_sub(self.base);
-            self.shift = i64::try_from(asked_at).unwrap_or(i64::MAX) - as_i64(place);
+            let before = self.shift;
+            let asked_at = as_signed(answer.start) - as_signed(self.base);
+            self.shift = asked_at - as_i64(place);
+            let fell = u64::try_from(before - self.shift).unwrap_or(0);
+            self.fell = self.fell.max(fell);
         }
         self.end_with(answer);
         let known = self.ids.len().saturating_sub(place);
@@ -294,6 +301,10 @@ fn looks_the_same_shifted(lines: &[LineId]) -> bool {
 
 fn as_i64(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+fn as_signed(place: u64) -> i64 {
+    i64::try_from(place).unwrap_or(i64::MAX)
 }
 
 fn as_u64(count: usize) -> u64 {

@@ -329,7 +329,7 @@ impl Plan {
     ) -> Vec<Gains> {
         // Where nobody can read dates any more, pages that hold nothing new are the end of it.
         let nothing_new = gains.is_empty() && minutes_of(&page.sightings).next().is_none();
-        let ended = page.is_short() || (state.has_begun() && nothing_new);
+        let ended = page.is_short() || (state.is_complete() && nothing_new);
         self.answers.push(page);
         self.asked = next_query(&stretch);
         let withheld = gains.iter().any(|gains| gains.withheld.is_some());
@@ -338,22 +338,22 @@ impl Plan {
             return gains;
         }
         match self.settle(stretch, state) {
-            Settled::Told(stretch) => {
+            Some(stretch) => {
                 gains.extend(state.count(&stretch));
                 self.finish(stretch, state);
             }
-            Settled::ReadAgain => self.start(state),
+            None => self.start(state),
         }
         gains
     }
 
     /// Tells equal lines apart by their places, if nothing moved since the read before this one. If
-    /// a minute that could be closed is at stake, reads again at once, one time.
-    fn settle(&mut self, stretch: Stretch, state: &mut LogState) -> Settled {
+    /// a minute that could be closed is at stake, it has to be read again at once, one time: none.
+    fn settle(&mut self, stretch: Stretch, state: &mut LogState) -> Option<Stretch> {
         let last = self.answers.last().cloned();
         let before = std::mem::replace(&mut state.last_answer, last);
         if stretch.ambiguous_minutes().is_empty() {
-            return Settled::Told(stretch);
+            return Some(stretch);
         }
         let still = match (&before, &state.last_answer) {
             (Some(before), Some(last)) => last.shows_stillness_since(before),
@@ -361,13 +361,11 @@ impl Plan {
         };
         let told = still.then(|| Stretch::unmoved(&self.answers)).flatten();
         match told {
-            Some(told) => Settled::Told(told),
-            None if self.confirming || !state.would_close_ambiguous(&stretch) => {
-                Settled::Told(stretch)
-            }
+            Some(told) => Some(told),
+            None if self.confirming || !state.would_close_ambiguous(&stretch) => Some(stretch),
             None => {
                 self.confirming = true;
-                Settled::ReadAgain
+                None
             }
         }
     }
@@ -411,11 +409,6 @@ impl Plan {
         self.phase = Phase::Covered(stretch, outcome);
         gains
     }
-}
-
-enum Settled {
-    Told(Stretch),
-    ReadAgain,
 }
 
 /// The request that goes on from the stretch and shows enough of it again; but rather less of it
