@@ -324,6 +324,7 @@ impl Conductor {
             .iter()
             .all(|log| log.failing.is_none() && log.was_asked());
         self.report.shown(healthy, &self.series);
+        self.report.warn_of_unparsable(clock::now());
     }
 }
 

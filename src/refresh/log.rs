@@ -143,9 +143,13 @@ impl Log {
     }
 
     /// A request failed: the read goes on with it in the next refresh. What was read before is not
-    /// asked for again, so that a long read ends although the API fails now and then.
+    /// asked for again, so that a long read ends although the API fails now and then. One that had
+    /// covered all, and only looked for late lines, is over.
     pub(super) fn pause(&mut self) {
-        if let Some(read) = &mut self.read {
+        let is_over = self.wants(false).is_none();
+        if is_over {
+            self.read = None;
+        } else if let Some(read) = &mut self.read {
             read.paused = true;
         }
     }

@@ -16,7 +16,7 @@ use crate::catalogue::{
 };
 use crate::clock;
 use crate::event::{BadLine, EventType, Minute};
-use crate::ledger::Gains;
+use crate::ledger::{Gain, Gains};
 use crate::meters::Meters;
 use crate::moment::Moment;
 use crate::order::Order;
@@ -27,6 +27,9 @@ use crate::sighting::{Sighting, What};
 /// The least time between two log lines about the progress of a first read.
 const BETWEEN_PROGRESS: Duration = Duration::from_secs(30);
 
+/// The least time between two warnings of unparsable entries.
+const BETWEEN_WARNINGS: Duration = Duration::from_secs(60);
+
 /// The metrics and log lines of one account.
 #[derive(Debug)]
 pub struct Report {
@@ -34,6 +37,9 @@ pub struct Report {
     logs: Vec<EventType>,
     meters: Arc<Meters>,
     last_progress: Option<Moment>,
+    last_unparsable: Option<Moment>,
+    /// Unparsable entries that no log line has told of yet.
+    unparsable_unsaid: u64,
 }
 
 impl Report {
@@ -47,6 +53,8 @@ impl Report {
             logs: logs.to_vec(),
             meters,
             last_progress: None,
+            last_unparsable: None,
+            unparsable_unsaid: 0,
         }
     }
 
@@ -104,7 +112,10 @@ impl Report {
     }
 
     /// What was counted anew; of history, how late it came says nothing.
-    pub(super) fn gains(&self, log: EventType, gains: &Gains, is_news: bool) {
+    pub(super) fn gains(&mut self, log: EventType, gains: &Gains, is_news: bool) {
+        let bad = |gain: &&Gain| matches!(gain.what, What::Bad(_));
+        let unparsable: u32 = gains.lines.iter().filter(bad).map(|gain| gain.count).sum();
+        self.unparsable_unsaid += u64::from(unparsable);
         let account = self.account.as_str();
         let labels = [account, log.as_str()];
         self.meters.add(UNATTRIBUTED, &labels, gains.unattributed);
@@ -112,16 +123,29 @@ impl Report {
             if let What::Bad(reason) = gain.what {
                 let labels = [account, log.as_str(), reason.reason()];
                 self.meters.add(UNPARSABLE, &labels, u64::from(gain.count));
-                warn!(
-                    account, event_type = %log, reason = reason.reason(), lines = gain.count,
-                    "entries of the log could not be read as lines"
-                );
             }
             if let Some(minute) = gain.bucket.minute().filter(|_| is_news) {
                 self.meters
                     .observe(DELAY, &labels, delay(minute), gain.count);
             }
         }
+    }
+
+    /// Tells of unparsable entries now and then, and not what stands in them.
+    pub(super) fn warn_of_unparsable(&mut self, now: Moment) {
+        let is_due = |last: Moment| now.since(last) >= BETWEEN_WARNINGS;
+        if self.unparsable_unsaid == 0 || !self.last_unparsable.is_none_or(is_due) {
+            return;
+        }
+        self.last_unparsable = Some(now);
+        let lines = std::mem::take(&mut self.unparsable_unsaid);
+        let (account, metric) = (&self.account, UNPARSABLE.name);
+        warn!(
+            account,
+            lines,
+            metric,
+            "entries of the logs could not be read as lines: the metric has them by reason. If there are many, the vendor may have changed the format: please report it"
+        );
     }
 
     /// A read that covered all.
