@@ -83,6 +83,8 @@ pub struct Plan {
     answers: Vec<Response>,
     restarts: u8,
     looks_elsewhere: u32,
+    /// Where the lines of the last page that fitted nowhere were expected.
+    lost_at: u64,
     confirming: bool,
 }
 
@@ -111,6 +113,7 @@ impl Plan {
             answers: Vec::new(),
             restarts: 0,
             looks_elsewhere: 0,
+            lost_at: 0,
             confirming: false,
         };
         plan.start(state);
@@ -177,6 +180,7 @@ impl Plan {
 
     fn start(&mut self, state: &LogState) {
         self.answers.clear();
+        (self.looks_elsewhere, self.lost_at) = (0, 0);
         (self.phase, self.asked) = match (state.order, state.closed_place) {
             (Some(Order::OldestFirst), Some(place)) => {
                 let seek = Seek::back_from(place);
@@ -281,7 +285,9 @@ impl Plan {
             self.look_elsewhere(stretch, page.sightings.is_empty(), state);
             return Vec::new();
         }
-        self.looks_elsewhere = 0;
+        if stretch.next_place() > self.lost_at {
+            self.looks_elsewhere = 0;
+        }
         self.begin_counting(&mut stretch, &page, state);
         let gains = state.count(&stretch);
         self.go_on(stretch, page, state, gains)
@@ -306,10 +312,10 @@ impl Plan {
             Trouble::Drift
         };
         if self.looks_elsewhere >= LOOKS_ELSEWHERE {
-            self.looks_elsewhere = 0;
             self.start_over(state, trouble);
             return;
         }
+        self.lost_at = self.lost_at.max(stretch.next_place());
         let distance = PAGE << self.looks_elsewhere;
         self.looks_elsewhere += 1;
         self.asked = match state.order {
