@@ -113,7 +113,7 @@ impl Stretch {
             return Join::Apart;
         }
         let anchored = |place: &&usize| self.is_anchored(**place, lines);
-        // The place that counts fewest, if there are several.
+        // An anchor stands only once, so that it allows one place.
         let Some(place) = places.iter().find(anchored).copied() else {
             self.begin_segment(answer);
             return Join::Ambiguous;
