@@ -159,8 +159,8 @@ impl Conductor {
         must.or_else(may).map(|(_, turn, query)| (turn, query))
     }
 
-    /// Whether a request may go to what need not be asked: a fifth of the window at most, which the
-    /// default of `--scrape.min-interval` leaves over.
+    /// Whether a request may go to what need not be asked: a fifth of the window at most, and never
+    /// one that the next refresh of every log needs.
     fn has_spare(&self) -> bool {
         let now = clock::now();
         let budget = self.refresher.budget();
@@ -168,7 +168,8 @@ impl Conductor {
         let in_window = |sent: &&Moment| now.since(**sent) < limit.window;
         let spent = self.spare_sent.iter().filter(in_window).count();
         let a_fifth = usize::try_from(limit.requests / 5).unwrap_or(usize::MAX);
-        spent < a_fifth && budget.left(now) > 0
+        let for_the_next = u32::try_from(self.logs.len()).unwrap_or(u32::MAX);
+        spent < a_fifth && budget.left(now) > for_the_next
     }
 
     async fn ask(&mut self, turn: usize, query: Query, token: &Secret, slot: Slot) {
