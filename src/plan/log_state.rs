@@ -100,7 +100,6 @@ impl LogState {
     /// the log. Only the first time does anything.
     pub(super) fn begin(&mut self, buckets: impl Iterator<Item = Bucket>, reach: Reach) {
         const DAY_MINUTES: i64 = 24 * 60;
-        self.empty_answers = 0;
         let buckets: Vec<Bucket> = buckets.collect();
         let newest = strays::newest(buckets.iter().filter_map(|bucket| bucket.minute()));
         // Where no time can be read, the day is all that is known.
@@ -131,6 +130,11 @@ impl LogState {
         } else {
             Outcome::Empty
         }
+    }
+
+    /// An answer held lines: empty ones before it were no row.
+    pub(super) fn lines_answer(&mut self) {
+        self.empty_answers = 0;
     }
 
     /// Counts what the last answer of a stretch showed.

@@ -155,6 +155,9 @@ impl Plan {
             asked: self.asked.limit,
             sightings,
         };
+        if !response.sightings.is_empty() {
+            state.lines_answer();
+        }
         if matches!(self.phase, Phase::Glance) {
             self.glance(&response, state);
             return Vec::new();

@@ -238,3 +238,17 @@ fn late_lines_are_seen_where_the_oldest_come_first_too() {
     }
     reader.assert_exact(&model, Minute(0));
 }
+
+#[test]
+fn empty_answers_are_believed_only_in_a_row() {
+    let mut model = distinct(120, 2);
+    let mut reader = reader();
+    reader.rest(&mut model, Order::NewestFirst);
+    for _ in 0..40 {
+        let mut plan = Plan::new(&reader.state, REACH);
+        plan.answer(Answer::PastTheEnd, &mut reader.state);
+        let failed = Step::Done(Outcome::Failed(Trouble::PageMissing));
+        assert_eq!(plan.step(false), failed);
+        reader.read(&mut model, Order::NewestFirst, std::iter::empty());
+    }
+}
