@@ -16,6 +16,13 @@ pub struct RateLimit {
     pub window: Duration,
 }
 
+impl RateLimit {
+    /// How long `requests` take on average when the limit is used up.
+    pub fn time_for(self, requests: u32) -> Duration {
+        self.window * requests / self.requests.max(1)
+    }
+}
+
 /// The places of the window, and until when each is held.
 #[derive(Clone, Debug)]
 pub struct Budget {

@@ -31,26 +31,30 @@ pub struct Metric {
 const PER_ACCOUNT: &[&str] = &["account"];
 const PER_LOG: &[&str] = &["account", "event_type"];
 
-const fn counter(
+const fn metric(
+    kind: Kind,
     name: &'static str,
     labels: &'static [&'static str],
     help: &'static str,
 ) -> Metric {
     Metric {
         name,
-        kind: Kind::Counter,
+        kind,
         labels,
         help,
     }
 }
 
+const fn counter(
+    name: &'static str,
+    labels: &'static [&'static str],
+    help: &'static str,
+) -> Metric {
+    metric(Kind::Counter, name, labels, help)
+}
+
 const fn gauge(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Metric {
-    Metric {
-        name,
-        kind: Kind::Gauge,
-        labels,
-        help,
-    }
+    metric(Kind::Gauge, name, labels, help)
 }
 
 const fn histogram(
@@ -58,12 +62,7 @@ const fn histogram(
     labels: &'static [&'static str],
     help: &'static str,
 ) -> Metric {
-    Metric {
-        name,
-        kind: Kind::Histogram,
-        labels,
-        help,
-    }
+    metric(Kind::Histogram, name, labels, help)
 }
 
 pub const EVENTS: Metric = counter(

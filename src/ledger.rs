@@ -103,11 +103,6 @@ impl Ledger {
         Some(oldest_open.map_or(frontier, |open| open.min(frontier)))
     }
 
-    /// Whether any line was counted, or seen below the horizon's reach, since the beginning.
-    pub fn is_empty(&self) -> bool {
-        self.buckets.is_empty()
-    }
-
     /// Counts the lines of a bucket that were not counted before. Applying them twice gives the
     /// same ledger, and no gains the second time. `whole` says that all its lines were seen.
     pub fn apply(&mut self, bucket: Bucket, seen: &Seen, whole: bool) -> Gains {

@@ -1,6 +1,6 @@
 //! Which page of which size shows the lines that are wanted.
 
-/// The most lines that one answer may hold: the vendor's limit.
+/// The most lines that a page may ask for; the API answers 406 to more.
 pub const PAGE: u64 = 50;
 
 /// One request for lines: Get Logs' `limit` and `page`.

@@ -20,9 +20,6 @@ pub use page::parse;
 /// The path of Get Logs v2.0 below the API's base URL.
 pub const LOGS_PATH: &str = "/o/api/v2/logs";
 
-/// The most lines that a page may ask for; the API answers 406 to more.
-pub const MAX_LIMIT: u8 = 50;
-
 /// One answer of Get Logs: its entries in the order of the answer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Page<'a> {
@@ -71,7 +68,7 @@ pub fn meaning(status: u16) -> Meaning {
     }
 }
 
-/// The query of one page without its token. `limit` is 1 to `MAX_LIMIT`, `page` counts from 1.
+/// The query of one page without its token. `limit` is 1 to 50, `page` counts from 1.
 pub fn parameters(event_type: EventType, limit: u64, page: u64) -> [(&'static str, String); 3] {
     [
         ("limit", limit.to_string()),

@@ -150,13 +150,6 @@ pub struct Reading {
     pub lateness: Duration,
 }
 
-impl RateLimit {
-    /// How long `requests` take on average when the limit is used up.
-    pub fn time_for(self, requests: u32) -> Duration {
-        self.window * requests / self.requests.max(1)
-    }
-}
-
 impl std::fmt::Display for RateLimit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}/{}", self.requests, duration::spell(self.window))

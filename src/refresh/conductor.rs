@@ -120,7 +120,7 @@ impl Conductor {
         let limit = budget.limit();
         let asked = self.logs.get(turn).map_or(0, Log::asked);
         let last = self.logs.iter().filter_map(Log::last_asked).max();
-        let share = limit.window / limit.requests.max(1);
+        let share = limit.time_for(1);
         let earliest = last.map(|last| last.plus(share)).filter(|when| *when > now);
         match earliest {
             Some(when) if asked >= limit.requests / 2 => Err(NotBefore(when)),
