@@ -53,6 +53,7 @@ pub mod plan;
 pub mod process;
 pub mod refresh;
 pub mod run;
+pub mod saved;
 pub mod series;
 pub mod server;
 pub mod sight;

@@ -38,8 +38,9 @@ const FLOORS: [(&str, &[&str]); 8] = [
 ];
 
 /// No async, no clock, no I/O, no serde, no prometheus.
-const CORE: [&str; 9] = [
+const CORE: [&str; 10] = [
     "event", "moment", "budget", "ledger", "stitch", "series", "sighting", "order", "window",
+    "saved",
 ];
 
 /// What the core and the plan know nothing of.

@@ -1,0 +1,131 @@
+//! What is kept of an account from one process to the next, as plain data: the counts, what was
+//! counted of each minute, how far each log was read, and the requests that the window still holds.
+//!
+//! The core makes and takes these values and knows no store; a store knows their fields and nothing
+//! of what they mean.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::event::{Event, EventType, Minute};
+use crate::moment::Moment;
+use crate::order::Order;
+use crate::sighting::{Bucket, Fingerprint};
+
+/// All that is kept of one account.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Saved {
+    pub logs: Vec<SavedLog>,
+    pub buckets: Vec<SavedBucket>,
+    pub series: Vec<SavedSeries>,
+    pub tallies: Vec<SavedTally>,
+    pub requests: Option<SavedRequests>,
+}
+
+/// What one commit changes: every entry replaces the one of the same key, wholly.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    pub changed: Saved,
+    /// Buckets that are not remembered any more.
+    pub forgotten: Vec<(EventType, Bucket)>,
+}
+
+/// How far one log was read. Its key is the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SavedLog {
+    pub event_type: EventType,
+    pub order: Option<Order>,
+    pub closed_place: Option<u64>,
+    pub horizon: Option<Minute>,
+    pub closed_below: Option<Minute>,
+    /// The repeated hour of autumn that has begun the second time, by its first minute.
+    pub second_hour: Option<Minute>,
+    pub empty_answers: u32,
+    pub complete: bool,
+    /// The time zone in which the minutes were read: an IANA name.
+    pub zone: String,
+    pub open: Vec<SavedOpen>,
+}
+
+/// A minute that was read but could not be told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SavedOpen {
+    pub minute: Minute,
+    /// How often that was tried.
+    pub attempts: u8,
+    /// Whether it waits until the log is at rest.
+    pub postponed: bool,
+}
+
+/// What was counted of one bucket of a log. Its key is the log and the bucket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SavedBucket {
+    pub event_type: EventType,
+    pub bucket: Bucket,
+    pub total: u32,
+    pub most_at_once: u32,
+    /// How often each line was counted.
+    pub counted: Vec<(Fingerprint, u32)>,
+}
+
+/// The count of one label set. Its key is the log and the event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SavedSeries {
+    pub event_type: EventType,
+    pub event: Arc<Event>,
+    pub count: u64,
+}
+
+/// A count of lines that are in no series, as those that could not be parsed. Its key is the log and
+/// the name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SavedTally {
+    pub event_type: EventType,
+    pub name: String,
+    pub lines: u64,
+}
+
+/// The requests that the window held.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SavedRequests {
+    /// Which boot of which machine the moments are of; empty where that cannot be told.
+    pub boot: String,
+    pub places: Vec<SavedPlace>,
+    /// The server asked for no request before this moment.
+    pub paused_until: Option<Moment>,
+}
+
+/// One place of the window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SavedPlace {
+    pub free_at: Moment,
+    /// Held for a request that others sent.
+    pub foreign: bool,
+}
+
+/// Which state this is: a fresh one has another identity than the one that was lost.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// Random, as 16 hexadecimal digits.
+    pub epoch: String,
+    /// When it was made, since the Unix epoch.
+    pub created: Duration,
+    /// The key of the fingerprints in it.
+    pub key: [u8; 16],
+}
+
+impl std::fmt::Debug for Identity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Identity")
+            .field("epoch", &self.epoch)
+            .field("created", &self.created)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Changes {
+    /// Whether there is nothing to save.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
