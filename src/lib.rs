@@ -60,4 +60,5 @@ pub mod sight;
 pub mod sighting;
 pub mod simulator;
 pub mod stitch;
+pub mod store;
 pub mod window;

@@ -1,0 +1,172 @@
+//! Where the state is kept from one process to the next: in one SQLite file, or not at all.
+//!
+//! # What holds
+//!
+//! - A commit is one transaction, and is on disk before it is answered. A process that is killed, or
+//!   a machine that loses power, leaves exactly the last commit that was answered, or one after it.
+//! - A commit that fails leaves nothing of it. The next one tries again on the same file.
+//! - One process writes: a lock beside the file is held as long as it lives. Others may read, as with
+//!   `sqlite3 -readonly`.
+//! - What cannot be used is refused before anything is written to it: a file that is damaged, of
+//!   another program, or of a newer format.
+//! - The cost of a commit is that of what it changes, whatever is kept beside it.
+//!
+//! Room is needed for the file, its write-ahead log (`-wal`), the memory its readers share (`-shm`)
+//! and the lock (`.lock`), all in one folder.
+
+mod database;
+mod error;
+mod format;
+mod place;
+mod read;
+mod statements;
+mod value;
+mod write;
+mod writer;
+
+#[cfg(test)]
+mod disk_tests;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+
+use tokio::sync::oneshot;
+
+pub use error::{Cause, StoreError};
+
+use crate::event::Account;
+use crate::saved::{Changes, Identity, Saved};
+use writer::{Command, Commit};
+
+/// The state of all accounts. A clone is the same state.
+#[derive(Clone, Debug)]
+pub struct Store(Arc<Open>);
+
+#[derive(Debug)]
+struct Open {
+    identity: Identity,
+    fresh: bool,
+    backend: Backend,
+}
+
+#[derive(Debug)]
+enum Backend {
+    Memory,
+    Sqlite {
+        path: PathBuf,
+        commands: Sender<Command>,
+    },
+}
+
+impl Store {
+    /// A state that ends with the process: nothing is kept, and every commit works.
+    pub fn memory(identity: Identity) -> Self {
+        Self::new(identity, true, Backend::Memory)
+    }
+
+    /// Opens the state file at `path`; where there is none, makes one with the identity `fresh`.
+    pub async fn open(path: &Path, fresh: Identity) -> Result<Self, StoreError> {
+        let (commands, opened) = writer::start(path.to_owned(), fresh).await?;
+        let path = path.to_owned();
+        let backend = Backend::Sqlite { path, commands };
+        Ok(Self::new(opened.identity, opened.fresh, backend))
+    }
+
+    fn new(identity: Identity, fresh: bool, backend: Backend) -> Self {
+        Self(Arc::new(Open {
+            identity,
+            fresh,
+            backend,
+        }))
+    }
+
+    /// Which state this is.
+    pub fn identity(&self) -> &Identity {
+        &self.0.identity
+    }
+
+    /// Whether the state was made just now, so that counts begin again.
+    pub fn is_fresh(&self) -> bool {
+        self.0.fresh
+    }
+
+    /// Where the state is kept, for a label.
+    pub fn backend(&self) -> &'static str {
+        match self.0.backend {
+            Backend::Memory => "memory",
+            Backend::Sqlite { .. } => "sqlite",
+        }
+    }
+
+    /// The version of the format in which the state is kept; none in memory.
+    pub fn format(&self) -> Option<i64> {
+        match self.0.backend {
+            Backend::Memory => None,
+            Backend::Sqlite { .. } => Some(format::newest()),
+        }
+    }
+
+    /// All that is kept of an account; nothing of one that was never saved. Each list is in the
+    /// order of its keys.
+    pub async fn load(&self, account: &Account) -> Result<Saved, StoreError> {
+        match &self.0.backend {
+            Backend::Memory => Ok(Saved::default()),
+            Backend::Sqlite { commands, .. } => {
+                ask(commands, |answer| Command::Load(account.clone(), answer)).await
+            }
+        }
+    }
+
+    /// Saves all changes or none; they are on disk when it returns. What is forgotten is forgotten
+    /// first. An answer that nobody waits for any more does not undo the commit.
+    pub async fn commit(&self, account: &Account, changes: Changes) -> Result<(), StoreError> {
+        let Backend::Sqlite { path, commands } = &self.0.backend else {
+            return Ok(());
+        };
+        write::check(&changes).map_err(|fault| fault.at(path))?;
+        let account = account.clone();
+        let commit = |answer| {
+            Command::Commit(Commit {
+                account,
+                changes,
+                answer,
+            })
+        };
+        ask(commands, commit).await
+    }
+
+    /// Moves all into the one file and lets go of it, for every clone. A state that is closed
+    /// already stays so.
+    pub async fn close(self) -> Result<(), StoreError> {
+        match &self.0.backend {
+            Backend::Memory => Ok(()),
+            Backend::Sqlite { commands, .. } => match ask(commands, Command::Close).await {
+                Err(StoreError::Closed) => Ok(()),
+                closed => closed,
+            },
+        }
+    }
+
+    #[cfg(test)]
+    async fn run(&self, sql: &'static str) {
+        if let Backend::Sqlite { commands, .. } = &self.0.backend {
+            ask(commands, |answer| Command::Run(sql, answer))
+                .await
+                .unwrap();
+        }
+    }
+}
+
+async fn ask<T>(
+    commands: &Sender<Command>,
+    command: impl FnOnce(oneshot::Sender<Result<T, StoreError>>) -> Command,
+) -> Result<T, StoreError> {
+    let (answer, answered) = oneshot::channel();
+    if commands.send(command(answer)).is_err() {
+        return Err(StoreError::Closed);
+    }
+    answered.await.unwrap_or(Err(StoreError::Closed))
+}
