@@ -214,3 +214,93 @@ async fn a_state_that_was_half_made_is_made_again() {
     assert!(store.is_fresh());
     assert!(!folder.path().join("state.db.new").exists());
 }
+
+/// A small file system of its own in memory, which only root can mount.
+#[cfg(target_os = "linux")]
+struct Disk(std::path::PathBuf);
+
+#[cfg(target_os = "linux")]
+impl Disk {
+    fn new(folder: &Path) -> Option<Self> {
+        let mounted = run(
+            "mount",
+            &["-t", "tmpfs", "-o", "size=512k", "tmpfs"],
+            folder,
+        );
+        if !mounted {
+            println!("skipped: this user cannot mount a disk");
+        }
+        mounted.then(|| Self(folder.to_owned()))
+    }
+
+    fn set_read_only(&self) {
+        assert!(run("mount", &["-o", "remount,ro"], &self.0));
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Drop for Disk {
+    fn drop(&mut self) {
+        run("umount", &["--lazy"], &self.0);
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn run(program: &str, arguments: &[&str], folder: &Path) -> bool {
+    let output = std::process::Command::new(program)
+        .args(arguments)
+        .arg(folder)
+        .output();
+    output.is_ok_and(|output| output.status.success())
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_disk_that_is_mounted_read_only_is_noticed_at_the_start() {
+    let (folder, path) = folder();
+    let Some(disk) = Disk::new(folder.path()) else {
+        return;
+    };
+    open(&path).await.close().await.unwrap();
+    disk.set_read_only();
+    for path in [&path, &folder.path().join("new.db")] {
+        let refused = Store::open(path, identity(2)).await.unwrap_err();
+        assert_eq!(refused.reason(), "unwritable", "{refused}");
+        let words = refused.to_string();
+        assert!(words.contains("--state.path"), "{words}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_disk_that_is_really_full_is_survived() {
+    let (folder, path) = folder();
+    let Some(_disk) = Disk::new(folder.path()) else {
+        return;
+    };
+    let store = open(&path).await;
+    store.commit(&main_account(), counted(3)).await.unwrap();
+    let filler = folder.path().join("filler");
+    let _ = fs::write(&filler, vec![0; 512 << 10]);
+    let mut failed = None;
+    for n in 4..200 {
+        if let Err(error) = store.commit(&main_account(), counted(n)).await {
+            failed = Some((n, error));
+            break;
+        }
+    }
+    let (n, error) = failed.unwrap();
+    assert_eq!(error.reason(), "full", "{error}");
+    assert_eq!(count(&store).await, Some(n - 1));
+    let new = folder.path().join("new.db");
+    let refused = Store::open(&new, identity(2)).await.unwrap_err();
+    assert_eq!(refused.reason(), "full", "{refused}");
+    assert!(!new.exists());
+    let again = store.commit(&main_account(), counted(n)).await.unwrap_err();
+    assert_eq!(again.reason(), "full");
+
+    fs::remove_file(filler).unwrap();
+    store.commit(&main_account(), counted(n)).await.unwrap();
+    store.close().await.unwrap();
+    assert_eq!(count(&open(&path).await).await, Some(n));
+}

@@ -40,7 +40,7 @@ pub enum StoreError {
     )]
     Locked { path: PathBuf },
     #[error(
-        "the state file {path} is held by another program that writes to it: end that one; this one tries again with the next save"
+        "the state file {path} is held by another program that writes to it: end that one; a running exporter tries again with each save"
     )]
     Busy {
         path: PathBuf,
@@ -48,15 +48,15 @@ pub enum StoreError {
         cause: Cause,
     },
     #[error(
-        "the state file {path} is damaged ({what}): restore a copy of it, or move it and the files named after it away; without it counts begin again, which Prometheus sees as a reset of every counter. Nothing was written to it"
+        "the state file {path} is damaged ({what}): restore a copy of it, or move it and the files named after it away; without it counts begin again, which Prometheus sees as a reset of every counter. It was left as it is"
     )]
     Damaged { path: PathBuf, what: String },
     #[error(
-        "{path} is no state of this exporter ({what}): name another file with --state.path. Nothing was written to it"
+        "{path} is no state of this exporter ({what}): name another file with --state.path. It was left as it is"
     )]
     Foreign { path: PathBuf, what: String },
     #[error(
-        "the state file {path} has format {found}, and this version of the exporter knows formats up to {known}: run the newer version that wrote it, or name another file with --state.path. Nothing was written to it"
+        "the state file {path} has format {found}, and this version of the exporter knows formats up to {known}: run the newer version that wrote it, or name another file with --state.path. It was left as it is"
     )]
     Newer {
         path: PathBuf,
@@ -185,7 +185,10 @@ fn of_sqlite(path: &Path, error: rusqlite::Error, code: rusqlite::ffi::Error) ->
         ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen => {
             StoreError::Unwritable { path, cause }
         }
-        ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => StoreError::damaged(&path, words),
+        // Unknown is what it does not find; the statements are fixed, so that it was there.
+        ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::Unknown => {
+            StoreError::damaged(&path, words)
+        }
         _ => StoreError::Other { path, cause },
     }
 }

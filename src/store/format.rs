@@ -27,8 +27,6 @@ fn version_of(steps: &[&str]) -> i64 {
 
 const MAGIC: &[u8] = b"SQLite format 3\0";
 const HEADER: usize = 100;
-/// Where the header has the application id, as 4 bytes, big-endian.
-const APPLICATION_ID_AT: usize = 68;
 
 /// What is at the place of a state file.
 #[derive(Debug, PartialEq, Eq)]
@@ -45,40 +43,67 @@ pub(super) fn look(place: &Place) -> Result<Found, StoreError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
         Err(error) => return Err(StoreError::of_io(place.path(), error)),
     };
+    let log = fs::metadata(place.beside("-wal"));
+    let has_log = log.is_ok_and(|log| log.len() > 0);
     if length > 0 {
-        return look_into(place.path()).map(|()| Found::Ours);
+        let header = look_into(place.path())?;
+        // SQLite reads what is missing of the last page as zeros.
+        if length < header.length() && !has_log {
+            let what = format!("it has {length} bytes of {}", header.length());
+            return Err(StoreError::damaged(place.path(), what));
+        }
+        return Ok(Found::Ours);
     }
     // SQLite would take the log for a leftover and delete it.
-    let log = fs::metadata(place.beside("-wal"));
-    if log.is_ok_and(|log| log.len() > 0) {
+    if has_log {
         let what = "it is empty or missing, but its write-ahead log, the file of its name with -wal after it, is not";
         return Err(StoreError::damaged(place.path(), what));
     }
     Ok(Found::Nothing)
 }
 
-fn look_into(path: &Path) -> Result<(), StoreError> {
+fn look_into(path: &Path) -> Result<Header, StoreError> {
     let failed = |error| StoreError::of_io(path, error);
-    let mut header = Vec::with_capacity(HEADER);
+    let mut bytes = Vec::with_capacity(HEADER);
     let file = File::open(path).map_err(failed)?;
     file.take(HEADER as u64)
-        .read_to_end(&mut header)
+        .read_to_end(&mut bytes)
         .map_err(failed)?;
-    if !header.starts_with(MAGIC) {
+    if !bytes.starts_with(MAGIC) {
         let what = "it does not begin as an SQLite database does; if it was one, it is damaged";
         return Err(StoreError::foreign(path, what));
     }
-    let id = header.get(APPLICATION_ID_AT..APPLICATION_ID_AT + 4);
-    let id = id
-        .and_then(|bytes| bytes.try_into().ok())
-        .map(u32::from_be_bytes);
-    match id {
-        Some(id) if i64::from(id) == APPLICATION_ID => Ok(()),
-        Some(_) => {
-            let what = "it is an SQLite database of another program";
-            Err(StoreError::foreign(path, what))
-        }
-        None => Err(StoreError::damaged(path, "it ends within its header")),
+    let Some(header) = Header::of(&bytes) else {
+        return Err(StoreError::damaged(path, "it ends within its header"));
+    };
+    if i64::from(header.application_id) != APPLICATION_ID {
+        let what = "it is an SQLite database of another program";
+        return Err(StoreError::foreign(path, what));
+    }
+    Ok(header)
+}
+
+/// What we read of the header ourselves, as the format of SQLite's files has it.
+struct Header {
+    page_size: u16,
+    pages: u32,
+    application_id: u32,
+}
+
+impl Header {
+    fn of(bytes: &[u8]) -> Option<Self> {
+        let at = |from| bytes.get(from..).and_then(<[u8]>::first_chunk).copied();
+        let header = Self {
+            page_size: u16::from_be_bytes(*bytes.get(16..)?.first_chunk()?),
+            pages: at(28).map(u32::from_be_bytes)?,
+            application_id: at(68).map(u32::from_be_bytes)?,
+        };
+        (bytes.len() == HEADER).then_some(header)
+    }
+
+    /// How long the file is, where all of it is in the file.
+    fn length(&self) -> u64 {
+        u64::from(self.pages) * u64::from(self.page_size)
     }
 }
 

@@ -9,7 +9,9 @@
 //!   `sqlite3 -readonly`.
 //! - What cannot be used is refused before anything is written to it: a file that is damaged, of
 //!   another program, or of a newer format.
-//! - The cost of a commit is that of what it changes, whatever is kept beside it.
+//! - The cost of a commit is that of what it changes, whatever is kept beside it: 0.3 ms for the
+//!   places of a window and 2 ms for 1,000 series among 100,000, where the disk takes 0.13 ms for a
+//!   write; 1,000 accounts that commit at once wait 8 ms (`tests::how_long_a_commit_takes`).
 //!
 //! Room is needed for the file, its write-ahead log (`-wal`), the memory its readers share (`-shm`)
 //! and the lock (`.lock`), all in one folder.
@@ -25,7 +27,13 @@ mod write;
 mod writer;
 
 #[cfg(test)]
+mod contract_tests;
+#[cfg(test)]
 mod disk_tests;
+#[cfg(test)]
+mod format_tests;
+#[cfg(test)]
+mod refusal_tests;
 #[cfg(test)]
 mod tests;
 
@@ -109,8 +117,8 @@ impl Store {
         }
     }
 
-    /// All that is kept of an account; nothing of one that was never saved. Each list is in the
-    /// order of its keys.
+    /// All that is kept of an account; nothing of one that was never saved. The places of its
+    /// requests are in the order in which they were saved, other lists in any.
     pub async fn load(&self, account: &Account) -> Result<Saved, StoreError> {
         match &self.0.backend {
             Backend::Memory => Ok(Saved::default()),

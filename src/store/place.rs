@@ -97,49 +97,56 @@ pub(super) struct Lock {
 /// The files as they were when they were opened. SQLite would go on writing to one that has no name
 /// any more, and all of it would be lost.
 #[derive(Debug)]
-pub(super) struct Watch(Vec<(PathBuf, FileId)>);
+pub(super) struct Watch {
+    state: Watched,
+    wal: Watched,
+    lock: Watched,
+}
 
 impl Watch {
     /// Remembers the files of an open state.
     pub(super) fn over(place: &Place) -> Result<Self, StoreError> {
-        let paths = [
-            place.path().to_owned(),
-            place.beside("-wal"),
-            place.beside(".lock"),
-        ];
-        let known = |path: PathBuf| match file_id(&path) {
-            Ok(id) => Ok((path, id)),
-            Err(error) => Err(StoreError::of_io(&path, error)),
-        };
-        paths
-            .into_iter()
-            .map(known)
-            .collect::<Result<_, _>>()
-            .map(Self)
+        Ok(Self {
+            state: Watched::from_now(place.path().to_owned())?,
+            wal: Watched::from_now(place.beside("-wal"))?,
+            lock: Watched::from_now(place.beside(".lock"))?,
+        })
     }
 
     /// Refuses if a file was removed, or another one put in its place.
     pub(super) fn is_unchanged(&self) -> Result<(), StoreError> {
-        for (path, opened) in &self.0 {
-            match file_id(path) {
-                Ok(id) if id == *opened => {}
-                Ok(_) => return Err(StoreError::Replaced { path: path.clone() }),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    return Err(StoreError::Replaced { path: path.clone() });
-                }
-                Err(error) => return Err(StoreError::of_io(path, error)),
-            }
-        }
-        Ok(())
+        let files = [&self.state, &self.wal, &self.lock];
+        files.into_iter().try_for_each(Watched::is_unchanged)
     }
 
-    /// Whether the write-ahead log at its path is another one than ours.
+    /// Whether another write-ahead log stands where ours was.
     pub(super) fn has_foreign_wal(&self) -> bool {
-        let replaced = |(path, opened): &(PathBuf, FileId)| {
-            path.as_os_str().to_string_lossy().ends_with("-wal")
-                && file_id(path).is_ok_and(|id| id != *opened)
-        };
-        self.0.iter().any(replaced)
+        file_id(&self.wal.path).is_ok_and(|id| id != self.wal.id)
+    }
+}
+
+#[derive(Debug)]
+struct Watched {
+    path: PathBuf,
+    id: FileId,
+}
+
+impl Watched {
+    fn from_now(path: PathBuf) -> Result<Self, StoreError> {
+        let id = file_id(&path).map_err(|error| StoreError::of_io(&path, error))?;
+        Ok(Self { path, id })
+    }
+
+    fn is_unchanged(&self) -> Result<(), StoreError> {
+        let path = || self.path.clone();
+        match file_id(&self.path) {
+            Ok(id) if id == self.id => Ok(()),
+            Ok(_) => Err(StoreError::Replaced { path: path() }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Err(StoreError::Replaced { path: path() })
+            }
+            Err(error) => Err(StoreError::of_io(&self.path, error)),
+        }
     }
 }
 
