@@ -8,6 +8,7 @@
 use std::time::Duration;
 
 use crate::moment::Moment;
+use crate::saved::{SavedPlace, SavedRequests};
 
 /// So many requests in any window of this length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +61,44 @@ impl Budget {
         }
     }
 
+    /// A window that holds what the one before it held when it was saved. Moments of another boot
+    /// tell nothing: then every place is held as if its request were sent now.
+    pub fn resume(
+        limit: RateLimit,
+        saved: &SavedRequests,
+        boot: &str,
+        now: Moment,
+        timeout: Duration,
+    ) -> Self {
+        let mut budget = Self::new(limit);
+        let latest = budget.free_after(now.plus(timeout));
+        let same_boot = !boot.is_empty() && saved.boot == boot;
+        let free_at = |saved: Moment| if same_boot { saved.min(latest) } else { latest };
+        for place in &saved.places {
+            let _held_on = budget.hold(free_at(place.free_at), place.foreign);
+        }
+        // A server may ask for a longer pause than a window.
+        budget.paused_until = saved.paused_until.map(|until| match same_boot {
+            true => until,
+            false => latest,
+        });
+        budget
+    }
+
+    /// What a later process has to hold: the places that are not free at `now`.
+    pub fn saved(&self, boot: &str, now: Moment) -> SavedRequests {
+        let held = self.places.iter().filter(|place| place.free_at > now);
+        let places = held.map(|place| SavedPlace {
+            free_at: place.free_at,
+            foreign: place.foreign,
+        });
+        SavedRequests {
+            boot: boot.to_owned(),
+            places: places.collect(),
+            paused_until: self.paused_until.filter(|until| *until > now),
+        }
+    }
+
     /// Takes the place of a request that will have its answer, or be given up, within `timeout`;
     /// or says before when it may not be sent.
     pub fn take(&mut self, now: Moment, timeout: Duration) -> Result<Slot, NotBefore> {
@@ -67,15 +106,27 @@ impl Budget {
             return Err(not_before);
         }
         self.places.retain(|place| place.free_at > now);
+        Ok(self.hold(self.free_after(now.plus(timeout)), false))
+    }
+
+    fn hold(&mut self, free_at: Moment, foreign: bool) -> Slot {
         let slot = self.next_slot;
         self.next_slot += 1;
-        let free_at = self.free_after(now.plus(timeout));
         self.places.push(Place {
             slot,
             free_at,
-            foreign: false,
+            foreign,
         });
-        Ok(Slot(slot))
+        Slot(slot)
+    }
+
+    /// Gives back the place of a request that was never sent.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a slot is given back, and cannot be used again"
+    )]
+    pub fn never_sent(&mut self, slot: Slot) {
+        self.places.retain(|place| place.slot != slot.0);
     }
 
     /// Notes that the request's answer came, or that it was given up, at `now`.
@@ -100,13 +151,7 @@ impl Budget {
         }
         let free_at = self.free_after_wait(reset, now);
         for _ in remaining..self.left(now) {
-            let slot = self.next_slot;
-            self.next_slot += 1;
-            self.places.push(Place {
-                slot,
-                free_at,
-                foreign: true,
-            });
+            let _held_for_others = self.hold(free_at, true);
         }
     }
 
@@ -252,6 +297,50 @@ mod tests {
         assert_eq!(budget.left(at(7_009)), 10);
         budget.refused(None, at(8_000));
         assert_eq!(budget.left(at(68_000)), 0);
+    }
+
+    #[test]
+    fn a_restart_opens_no_window() {
+        let limit = ten_a_minute().limit();
+        let mut budget = ten_a_minute();
+        for n in 0..10 {
+            let slot = budget.take(at(n * 100), TIMEOUT).expect("a place");
+            budget.answered(slot, at(n * 100));
+        }
+        let saved = budget.saved("boot", at(1_000));
+        let resumed = |boot, now| Budget::resume(limit, &saved, boot, now, TIMEOUT);
+        let same = resumed("boot", at(2_000));
+        assert_eq!(same.not_before(at(2_000)), budget.not_before(at(2_000)));
+        assert_eq!(same.left(at(61_000)), 10);
+        // On another machine, or after it started anew, moments compare to nothing.
+        for boot in ["another", ""] {
+            let other = resumed(boot, at(400_000));
+            assert_eq!(other.left(at(400_000 + 65_000)), 0);
+            assert_eq!(other.left(at(400_000 + 65_100)), 10);
+        }
+        let early = resumed("boot", at(0));
+        assert_eq!(
+            early.left(at(65_100)),
+            10,
+            "nothing is held for longer than a request holds it"
+        );
+    }
+
+    #[test]
+    fn a_pause_that_the_server_asked_for_outlives_a_restart() {
+        let mut budget = ten_a_minute();
+        budget.refused(Some(Duration::from_secs(300)), at(0));
+        let saved = budget.saved("boot", at(1_000));
+        let resumed = Budget::resume(budget.limit(), &saved, "boot", at(2_000), TIMEOUT);
+        assert_eq!(resumed.left(at(299_000)), 0);
+    }
+
+    #[test]
+    fn a_request_that_was_never_sent_gives_its_place_back() {
+        let mut budget = ten_a_minute();
+        let slot = budget.take(at(0), TIMEOUT).expect("a place");
+        budget.never_sent(slot);
+        assert_eq!(budget.left(at(0)), 10);
     }
 
     /// Sends as fast as the budget allows; every request reaches the server at a time of its own

@@ -143,10 +143,20 @@ pub const AMBIGUOUS_READS: Metric = counter(
     PER_LOG,
     "Reads that left a minute open, since equal lines on moving pages could not be told apart; it is read again.",
 );
-pub const GIVEN_UP: Metric = counter(
-    "metaaccess_log_given_up_total",
+pub const UNSETTLED_LINES: Metric = gauge(
+    "metaaccess_log_unsettled_lines",
     PER_LOG,
-    "Minutes that were read again many times and still could not be told apart: lines in them may be missing.",
+    "Lines, at most, of minutes that could not be told apart yet: they are read again, at the latest when the log rests.",
+);
+pub const MISSED_LINES: Metric = counter(
+    "metaaccess_log_missed_lines_total",
+    PER_LOG,
+    "Lines, at most, that will never be counted: they could not be told apart within a day of log time.",
+);
+pub const GAPS: Metric = counter(
+    "metaaccess_log_gaps_total",
+    PER_LOG,
+    "Times that the log had lost the lines counted last before newer ones were read: lines in between may never be counted, and nobody knows how many.",
 );
 pub const DELAY: Metric = histogram(
     "metaaccess_log_line_delay_seconds",
@@ -206,6 +216,41 @@ pub const OVERFLOWED: Metric = counter(
     "Lines counted under hostname __other__ or event __other__, since a limit was reached.",
 );
 
+pub const STATE: Metric = gauge(
+    "metaaccess_state_info",
+    &["backend", "epoch"],
+    "Where the counts are kept, and which state it is: a state that was lost and began anew has another epoch. Always 1.",
+);
+pub const STATE_CREATED: Metric = gauge(
+    "metaaccess_state_created_timestamp_seconds",
+    &[],
+    "When the state was made, as Unix time; in memory, when the exporter started.",
+);
+pub const STATE_SAVES: Metric = counter(
+    "metaaccess_state_saves_total",
+    PER_ACCOUNT,
+    "Times that the account was saved, well or not: before each request, and before counts are shown. 0 without --state.path.",
+);
+pub const STATE_SAVE_FAILURES: Metric = counter(
+    "metaaccess_state_save_failures_total",
+    PER_ACCOUNT,
+    "Times that the account could not be saved: then the counts saved last are shown, and the API is not asked.",
+);
+pub const STATE_SAVE_DURATION: Metric = histogram(
+    "metaaccess_state_save_duration_seconds",
+    PER_ACCOUNT,
+    "How long saving the account took.",
+);
+pub const STATE_SAVED_TIMESTAMP: Metric = gauge(
+    "metaaccess_state_saved_timestamp_seconds",
+    PER_ACCOUNT,
+    "When the account was last saved, as Unix time; 0 before the first time.",
+);
+pub const STATE_UNSAVED: Metric = gauge(
+    "metaaccess_state_unsaved",
+    PER_ACCOUNT,
+    "Whether the last attempt to save the account failed (1) or not (0).",
+);
 pub const BUILD: Metric = gauge(
     "metaaccess_exporter_build_info",
     &["version"],
@@ -272,7 +317,9 @@ pub const ALL: &[Metric] = &[
     UNPARSABLE,
     UNATTRIBUTED,
     AMBIGUOUS_READS,
-    GIVEN_UP,
+    UNSETTLED_LINES,
+    MISSED_LINES,
+    GAPS,
     DELAY,
     REQUESTS,
     REQUEST_DURATION,
@@ -284,6 +331,13 @@ pub const ALL: &[Metric] = &[
     EVENT_NAMES,
     EVENT_NAMES_LIMIT,
     OVERFLOWED,
+    STATE,
+    STATE_CREATED,
+    STATE_SAVES,
+    STATE_SAVE_FAILURES,
+    STATE_SAVE_DURATION,
+    STATE_SAVED_TIMESTAMP,
+    STATE_UNSAVED,
     BUILD,
     SCRAPES,
     SCRAPES_STALE,
@@ -342,7 +396,12 @@ mod tests {
 
     #[test]
     fn every_series_of_an_account_names_it() {
-        let of_the_process = ["process_", "metaaccess_exporter_"];
+        let of_the_process = [
+            "process_",
+            "metaaccess_exporter_",
+            STATE.name,
+            STATE_CREATED.name,
+        ];
         for metric in ALL {
             let process = of_the_process
                 .iter()

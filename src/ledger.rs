@@ -6,19 +6,21 @@
 //! stretch holds no line twice, which is the care of `stitch`.
 
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::event::Minute;
+use crate::event::{EventType, Minute};
+use crate::saved::{SavedBucket, SavedLog, SavedOpen};
 use crate::sighting::{Bucket, Fingerprint, What};
 
 /// How long closed minutes are remembered, in minutes of log time: the reach of late lines and of
 /// purges that bring old lines back into view.
 const REMEMBERED_MINUTES: i64 = 24 * 60;
 
-/// How often a minute that could not be told apart is read again, at least, before it is given up.
+/// How often a minute that could not be told apart is read again at once, at least, before it is
+/// postponed until the log rests.
 const ATTEMPTS: u8 = 10;
 
-/// A minute is given up only if more lines than this have to be read to see it again.
+/// A minute is postponed only if more lines than this have to be read to see it again.
 const LINES_TO_SEE_IT_AGAIN: usize = 500;
 
 /// More undated entries than this are not told apart any more, so that they cannot fill the memory.
@@ -70,15 +72,57 @@ pub struct Ledger {
     horizon: Option<Minute>,
     /// Every minute from the horizon to here, exclusive, was read whole, but for `left_open`.
     closed_below: Option<Minute>,
-    /// Minutes that were read but could not be told apart, and how often that was tried.
-    left_open: BTreeMap<Minute, u8>,
+    left_open: BTreeMap<Minute, LeftOpen>,
     buckets: BTreeMap<Bucket, Tally>,
+    /// Buckets that were counted in since they were saved, and saved ones that are forgotten.
+    unsaved: BTreeSet<Bucket>,
+    forgotten: Vec<Bucket>,
+}
+
+/// A minute that was read but could not be told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct LeftOpen {
+    /// How often that was tried.
+    attempts: u8,
+    /// Whether it is too far down to be tried while lines arrive.
+    postponed: bool,
+    /// How many of its lines are not counted, at most.
+    uncounted: u32,
+}
+
+/// What a read could not tell apart of a minute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unclear {
+    /// How many lines are as new or newer: what has to be read to see the minute again.
+    pub depth: usize,
+    /// How many lines it holds, going by their places: too many where lines moved in between.
+    pub places: u32,
+}
+
+/// How far back a read has to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// To what is open.
+    Open,
+    /// To what is postponed too.
+    Postponed,
+}
+
+/// What became of the minutes that a read could not tell apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Closed {
+    /// Minutes that were postponed now.
+    pub postponed: u64,
+    /// Lines, at most, that will never be counted: nobody could tell them apart in time.
+    pub missed: u64,
 }
 
 /// What was counted of one bucket.
 #[derive(Clone, Debug, Default)]
 struct Tally {
     counted: HashMap<Fingerprint, u32>,
+    /// The sum of `counted`: more than `total` where lines were rewritten.
+    known: u64,
     total: u32,
     /// The most lines that were ever seen at once. More were never there at once, so more are not
     /// counted: lines that the vendor rewrites are not new lines.
@@ -96,11 +140,36 @@ impl Ledger {
         self.horizon
     }
 
-    /// The oldest minute that a read has to cover whole; none if nothing was ever read.
-    pub fn must_reach(&self) -> Option<Minute> {
+    /// The oldest minute that a read of this depth has to cover whole; none if nothing was ever
+    /// read.
+    pub fn must_reach(&self, depth: Depth) -> Option<Minute> {
         let frontier = self.closed_below.or(self.horizon)?;
-        let oldest_open = self.left_open.keys().next().copied();
-        Some(oldest_open.map_or(frontier, |open| open.min(frontier)))
+        let wanted = |open: &&LeftOpen| !open.postponed || depth == Depth::Postponed;
+        let mut open = self.left_open.iter().filter(|(_, open)| wanted(open));
+        Some(
+            open.next()
+                .map_or(frontier, |(open, _)| frontier.min(*open)),
+        )
+    }
+
+    /// Whether minutes wait for the log to rest.
+    pub fn has_postponed(&self) -> bool {
+        self.left_open.values().any(|open| open.postponed)
+    }
+
+    /// How many lines of the minutes that could not be told apart yet are not counted, at most.
+    pub fn uncounted(&self) -> u64 {
+        let lines = self
+            .left_open
+            .values()
+            .map(|open| u64::from(open.uncounted));
+        lines.sum()
+    }
+
+    /// Whether a line of this minute was counted.
+    pub fn has_counted(&self, minute: Minute) -> bool {
+        let tally = self.buckets.get(&Bucket::At(minute));
+        tally.is_some_and(|tally| tally.total > 0)
     }
 
     /// Counts the lines of a bucket that were not counted before. Applying them twice gives the
@@ -113,39 +182,76 @@ impl Ledger {
             Entry::Occupied(entry) => entry.into_mut(),
             Entry::Vacant(entry) => entry.insert(Tally::default()),
         };
-        tally.apply(bucket, seen, whole)
+        let before = (tally.total, tally.most_at_once, tally.known);
+        let gains = tally.apply(bucket, seen, whole);
+        if before != (tally.total, tally.most_at_once, tally.known) {
+            self.unsaved.insert(bucket);
+        }
+        gains
     }
 
-    /// Notes that every minute from [`Self::must_reach`] to `below`, exclusive, was read whole,
-    /// except those in `ambiguous`, each with how many lines are as new or newer. Returns how many of
-    /// those are given up after too many tries, since reading them again costs too much.
-    pub fn close(&mut self, below: Minute, ambiguous: &BTreeMap<Minute, usize>) -> u64 {
+    /// Notes that every minute from [`Self::must_reach`] of this depth to `below`, exclusive, was
+    /// read whole, except those that are unclear.
+    pub fn close(
+        &mut self,
+        below: Minute,
+        unclear: &BTreeMap<Minute, Unclear>,
+        depth: Depth,
+    ) -> Closed {
+        let reached = self.must_reach(depth);
         let before = std::mem::take(&mut self.left_open);
-        let mut given_up = 0;
-        for (minute, lines) in ambiguous.range(..below) {
-            let attempts = before
-                .get(minute)
-                .map_or(1, |tries| tries.saturating_add(1));
-            if attempts < ATTEMPTS || *lines <= LINES_TO_SEE_IT_AGAIN {
-                self.left_open.insert(*minute, attempts);
-            } else {
-                given_up += 1;
-            }
+        let out_of_reach = |minute: &Minute| reached.is_some_and(|reached| *minute < reached);
+        self.left_open
+            .extend(before.iter().filter(|(minute, _)| out_of_reach(minute)));
+        let mut postponed = 0;
+        for (minute, seen) in unclear.range(..below) {
+            let known = before.get(minute);
+            let open = self.left_open(*minute, seen, known);
+            postponed += u64::from(open.postponed && known.is_none_or(|known| !known.postponed));
+            self.left_open.insert(*minute, open);
         }
         self.closed_below = self.closed_below.max(Some(below));
-        self.forget();
-        given_up
+        Closed {
+            postponed,
+            missed: self.forget(),
+        }
     }
 
-    /// Moves the horizon on and drops what lies below it; never past a minute that is still open.
-    fn forget(&mut self) {
-        let (Some(horizon), Some(frontier)) = (self.horizon, self.must_reach()) else {
-            return;
+    fn left_open(&self, minute: Minute, seen: &Unclear, before: Option<&LeftOpen>) -> LeftOpen {
+        let attempts = before.map_or(0, |open| open.attempts).saturating_add(1);
+        let was_postponed = before.is_some_and(|open| open.postponed);
+        let is_far_down = seen.depth > LINES_TO_SEE_IT_AGAIN;
+        let tally = self.buckets.get(&Bucket::At(minute));
+        LeftOpen {
+            attempts,
+            postponed: is_far_down && (was_postponed || attempts >= ATTEMPTS),
+            uncounted: seen
+                .places
+                .saturating_sub(tally.map_or(0, |tally| tally.total)),
+        }
+    }
+
+    /// Moves the horizon on and drops what lies below it; never past a minute that is still open,
+    /// but for those postponed too long, whose uncounted lines it returns.
+    fn forget(&mut self) -> u64 {
+        let (Some(horizon), Some(frontier)) = (self.horizon, self.must_reach(Depth::Open)) else {
+            return 0;
         };
         let horizon = horizon.max(frontier.minus(REMEMBERED_MINUTES));
+        if Some(horizon) == self.horizon {
+            return 0;
+        }
         self.horizon = Some(horizon);
-        self.buckets
-            .retain(|bucket, _| at_or_above(*bucket, horizon));
+        let below = |bucket: &Bucket| !at_or_above(*bucket, horizon);
+        let forgotten: Vec<Bucket> = self.buckets.keys().copied().filter(below).collect();
+        for bucket in &forgotten {
+            self.buckets.remove(bucket);
+            self.unsaved.remove(bucket);
+        }
+        self.forgotten.extend(forgotten);
+        let kept = self.left_open.split_off(&horizon);
+        let missed = std::mem::replace(&mut self.left_open, kept);
+        missed.values().map(|open| u64::from(open.uncounted)).sum()
     }
 
     fn counts(&self, bucket: Bucket) -> bool {
@@ -238,7 +344,85 @@ impl Tally {
     fn know(&mut self, fresh: &[Fresh]) {
         for (fingerprint, more, _) in fresh {
             *self.counted.entry(*fingerprint).or_default() += more;
+            self.known += u64::from(*more);
         }
+    }
+}
+
+/// What is saved, and taken up again.
+impl Ledger {
+    /// The ledger that was saved of a log.
+    pub fn restore(log: &SavedLog, buckets: Vec<SavedBucket>) -> Self {
+        let open = log.open.iter().map(|open| {
+            let left_open = LeftOpen {
+                attempts: open.attempts,
+                postponed: open.postponed,
+                uncounted: open.uncounted,
+            };
+            (open.minute, left_open)
+        });
+        let mut ledger = Self {
+            horizon: log.horizon,
+            closed_below: log.closed_below,
+            left_open: open.collect(),
+            ..Self::default()
+        };
+        for saved in buckets {
+            // Minutes of two may be one in another zone.
+            let tally = ledger.buckets.entry(saved.bucket).or_default();
+            tally.total += saved.total;
+            tally.most_at_once += saved.most_at_once;
+            for (fingerprint, count) in saved.counted {
+                *tally.counted.entry(fingerprint).or_default() += count;
+                tally.known += u64::from(count);
+            }
+        }
+        ledger
+    }
+
+    /// Notes that everything has to be saved anew, and that these buckets are saved but not held.
+    pub fn is_rewritten(&mut self, forgotten: &[Bucket]) {
+        self.unsaved = self.buckets.keys().copied().collect();
+        self.forgotten = forgotten.to_vec();
+    }
+
+    /// Writes the fields of the ledger into those of the log.
+    pub fn write(&self, log: &mut SavedLog) {
+        log.horizon = self.horizon;
+        log.closed_below = self.closed_below;
+        let open = self.left_open.iter().map(|(minute, open)| SavedOpen {
+            minute: *minute,
+            attempts: open.attempts,
+            postponed: open.postponed,
+            uncounted: open.uncounted,
+        });
+        log.open = open.collect();
+    }
+
+    /// The buckets that changed since [`Self::are_saved`].
+    pub fn changes(&self, event_type: EventType) -> Vec<SavedBucket> {
+        let changed = self.unsaved.iter();
+        let saved = changed.filter_map(|bucket| Some((bucket, self.buckets.get(bucket)?)));
+        saved
+            .map(|(bucket, tally)| SavedBucket {
+                event_type,
+                bucket: *bucket,
+                total: tally.total,
+                most_at_once: tally.most_at_once,
+                counted: tally.counted.iter().map(|(f, n)| (*f, *n)).collect(),
+            })
+            .collect()
+    }
+
+    /// The buckets that were forgotten since [`Self::are_saved`].
+    pub fn forgotten(&self) -> &[Bucket] {
+        &self.forgotten
+    }
+
+    /// Notes that all changes are saved.
+    pub fn are_saved(&mut self) {
+        self.unsaved.clear();
+        self.forgotten.clear();
     }
 }
 
@@ -376,7 +560,7 @@ mod tests {
         ledger.begin(Minute(0));
         let below = ledger.apply(Bucket::At(NOON.minus(1)), &seen(&[(1, "TEST-A")]), true);
         assert_eq!(below, Gains::default());
-        assert_eq!(ledger.must_reach(), Some(NOON));
+        assert_eq!(ledger.must_reach(Depth::Open), Some(NOON));
     }
 
     #[test]
@@ -384,10 +568,10 @@ mod tests {
         let mut ledger = begun();
         let line = seen(&[(1, "TEST-A")]);
         ledger.apply(Bucket::At(Minute(10)), &line, true);
-        ledger.close(Minute(10_000), &BTreeMap::from([(Minute(10), 100)]));
-        assert_eq!(ledger.must_reach(), Some(Minute(10)));
+        ledger.close(Minute(10_000), &unclear(Minute(10), 100), Depth::Open);
+        assert_eq!(ledger.must_reach(Depth::Open), Some(Minute(10)));
         assert_eq!(ledger.horizon(), Some(Minute(0)));
-        ledger.close(Minute(10_000), &BTreeMap::new());
+        ledger.close(Minute(10_000), &BTreeMap::new(), Depth::Open);
         assert_eq!(ledger.horizon(), Some(Minute(10_000 - REMEMBERED_MINUTES)));
         assert_eq!(
             ledger.apply(Bucket::At(Minute(10)), &line, true),
@@ -395,15 +579,76 @@ mod tests {
         );
     }
 
+    fn unclear(minute: Minute, depth: usize) -> BTreeMap<Minute, Unclear> {
+        BTreeMap::from([(minute, Unclear { depth, places: 7 })])
+    }
+
     #[test]
-    fn a_minute_that_can_not_be_told_apart_is_given_up_when_it_is_far_down() {
-        let after_reads = |lines| {
+    fn a_minute_that_can_not_be_told_apart_is_postponed_when_it_is_far_down() {
+        let after_reads = |depth| {
             let mut ledger = begun();
-            let ambiguous = BTreeMap::from([(NOON, lines)]);
-            let reads = (0..ATTEMPTS).map(|_| ledger.close(Minute(800), &ambiguous));
-            (reads.sum::<u64>(), ledger.must_reach())
+            let unclear = unclear(NOON, depth);
+            let close = |_| ledger.close(Minute(800), &unclear, Depth::Open);
+            let postponed: u64 = (0..ATTEMPTS).map(close).map(|it| it.postponed).sum();
+            let reach = |depth| ledger.must_reach(depth).map(|minute| minute.0);
+            (postponed, reach(Depth::Open), reach(Depth::Postponed))
         };
-        assert_eq!(after_reads(501), (1, Some(Minute(800))));
-        assert_eq!(after_reads(500), (0, Some(NOON)));
+        assert_eq!(after_reads(501), (1, Some(800), Some(NOON.0)));
+        assert_eq!(after_reads(500), (0, Some(NOON.0), Some(NOON.0)));
+    }
+
+    #[test]
+    fn a_postponed_minute_is_open_until_it_is_told_apart_or_forgotten() {
+        let mut ledger = begun();
+        let three = seen(&[(1, "TEST-A"), (2, "TEST-B"), (3, "TEST-C")]);
+        ledger.apply(Bucket::At(NOON), &three, false);
+        for _ in 0..ATTEMPTS {
+            ledger.close(Minute(800), &unclear(NOON, 501), Depth::Open);
+        }
+        assert_eq!(ledger.uncounted(), 4);
+        let calm = ledger.close(Minute(801), &BTreeMap::new(), Depth::Open);
+        assert_eq!((calm, ledger.has_postponed()), (Closed::default(), true));
+        let mut told = ledger.clone();
+        told.close(Minute(801), &BTreeMap::new(), Depth::Postponed);
+        assert!(!told.has_postponed());
+        let a_day_later = Minute(NOON.0 + REMEMBERED_MINUTES + 1);
+        let forgotten = ledger.close(a_day_later, &BTreeMap::new(), Depth::Open);
+        assert_eq!((forgotten.missed, ledger.has_postponed()), (4, false));
+    }
+
+    #[test]
+    fn what_was_saved_is_the_same_ledger() {
+        let mut ledger = begun();
+        let two = seen(&[(1, "TEST-A"), (2, "TEST-B")]);
+        ledger.apply(Bucket::At(NOON), &two, true);
+        ledger.apply(Bucket::Day(Minute(0)), &two, false);
+        ledger.close(Minute(800), &unclear(NOON, 3), Depth::Open);
+        let mut log = SavedLog::new(EventType::Device);
+        ledger.write(&mut log);
+        let mut restored = Ledger::restore(&log, ledger.changes(EventType::Device));
+        assert_eq!(restored.must_reach(Depth::Open), Some(NOON));
+        assert_eq!(
+            restored.apply(Bucket::At(NOON), &two, true),
+            Gains::default()
+        );
+        assert!(restored.changes(EventType::Device).is_empty());
+        restored.close(Minute(10_000), &BTreeMap::new(), Depth::Open);
+        assert_eq!(
+            restored.forgotten(),
+            [Bucket::Day(Minute(0)), Bucket::At(NOON)]
+        );
+    }
+
+    #[test]
+    fn only_what_changed_since_the_last_save_is_saved_again() {
+        let mut ledger = begun();
+        let line = seen(&[(1, "TEST-A")]);
+        ledger.apply(Bucket::At(NOON), &line, true);
+        ledger.are_saved();
+        ledger.apply(Bucket::At(NOON), &line, true);
+        ledger.apply(Bucket::At(Minute(721)), &line, true);
+        let changes = ledger.changes(EventType::Device);
+        let buckets: Vec<Bucket> = changes.iter().map(|saved| saved.bucket).collect();
+        assert_eq!(buckets, [Bucket::At(Minute(721))]);
     }
 }

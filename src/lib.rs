@@ -61,4 +61,5 @@ pub mod sighting;
 pub mod simulator;
 pub mod stitch;
 pub mod store;
+pub mod tally;
 pub mod window;

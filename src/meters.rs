@@ -19,6 +19,11 @@ const DELAY_BUCKETS: [f64; 10] = [
     5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0, 21_600.0, 86_400.0,
 ];
 
+/// Seconds; a commit takes about a millisecond on a local disk.
+const SAVE_BUCKETS: [f64; 10] = [
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 1.0, 5.0,
+];
+
 /// Every metric of the catalogue but the events, by its name.
 #[derive(Debug)]
 pub struct Meters {
@@ -144,10 +149,10 @@ impl Family {
 }
 
 fn buckets_of(metric: &Metric) -> Vec<f64> {
-    if metric.name == catalogue::DELAY.name {
-        DELAY_BUCKETS.to_vec()
-    } else {
-        REQUEST_BUCKETS.to_vec()
+    match metric.name {
+        name if name == catalogue::DELAY.name => DELAY_BUCKETS.to_vec(),
+        name if name == catalogue::STATE_SAVE_DURATION.name => SAVE_BUCKETS.to_vec(),
+        _ => REQUEST_BUCKETS.to_vec(),
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-/// A moment of the monotonic clock, counted from the first reading in this process.
+/// A moment of a clock that only goes on, counted from when the machine started; where the system
+/// does not tell that, from the first reading in this process.
 ///
 /// Budgets and deadlines use it, so that a step of the wall clock opens no window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

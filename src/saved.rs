@@ -47,6 +47,24 @@ pub struct SavedLog {
     pub open: Vec<SavedOpen>,
 }
 
+impl SavedLog {
+    /// A log of which nothing is known.
+    pub fn new(event_type: EventType) -> Self {
+        Self {
+            event_type,
+            order: None,
+            closed_place: None,
+            horizon: None,
+            closed_below: None,
+            second_hour: None,
+            empty_answers: 0,
+            complete: false,
+            zone: String::new(),
+            open: Vec::new(),
+        }
+    }
+}
+
 /// A minute that was read but could not be told apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SavedOpen {
@@ -55,6 +73,8 @@ pub struct SavedOpen {
     pub attempts: u8,
     /// Whether it waits until the log is at rest.
     pub postponed: bool,
+    /// How many of its lines are not counted, at most.
+    pub uncounted: u32,
 }
 
 /// What was counted of one bucket of a log. Its key is the log and the bucket.

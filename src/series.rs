@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::event::{Event, EventType};
+use crate::saved::SavedSeries;
 
 /// The value of a label whose own value is over the limit.
 pub const OTHER: &str = "__other__";
@@ -29,6 +30,8 @@ pub struct Series {
     /// Label sets that are not of the overflow.
     told_apart: usize,
     overflowed_lines: u64,
+    /// Label sets whose counts are not saved.
+    unsaved: BTreeSet<(EventType, Arc<Event>)>,
 }
 
 impl Series {
@@ -40,7 +43,48 @@ impl Series {
             event_names: BTreeMap::new(),
             told_apart: 0,
             overflowed_lines: 0,
+            unsaved: BTreeSet::new(),
         }
+    }
+
+    /// The counts that were saved. A limit that was lowered since takes none of them away.
+    pub fn restore(limits: SeriesLimits, saved: Vec<SavedSeries>) -> Self {
+        let mut series = Self::new(limits);
+        for SavedSeries {
+            event_type,
+            event,
+            count,
+        } in saved
+        {
+            if event.event != OTHER {
+                let names = series.event_names.entry(event_type).or_default();
+                names.insert(event.event.clone());
+            }
+            series.told_apart += usize::from(event.hostname != OTHER);
+            if is_overflow(&event) {
+                series.overflowed_lines += count;
+            }
+            series.counts.insert((event_type, event), count);
+        }
+        series
+    }
+
+    /// The counts that changed since [`Self::are_saved`].
+    pub fn changes(&self) -> Vec<SavedSeries> {
+        let counts = |key| self.counts.get_key_value(key);
+        let changed = self.unsaved.iter().filter_map(counts);
+        changed
+            .map(|((event_type, event), count)| SavedSeries {
+                event_type: *event_type,
+                event: Arc::clone(event),
+                count: *count,
+            })
+            .collect()
+    }
+
+    /// Notes that all changes are saved.
+    pub fn are_saved(&mut self) {
+        self.unsaved.clear();
     }
 
     /// Counts so many more lines of this event.
@@ -58,9 +102,10 @@ impl Series {
                 ..Event::clone(&event)
             })
         };
-        if event.hostname == OTHER || event.event == OTHER {
+        if is_overflow(&event) {
             self.overflowed_lines += lines;
         }
+        self.unsaved.insert((log, Arc::clone(&event)));
         *self.counts.entry((log, event)).or_default() += lines;
     }
 
@@ -104,6 +149,10 @@ impl Series {
     pub fn limits(&self) -> SeriesLimits {
         self.limits
     }
+}
+
+fn is_overflow(event: &Event) -> bool {
+    event.hostname == OTHER || event.event == OTHER
 }
 
 #[cfg(test)]
@@ -151,6 +200,44 @@ mod tests {
             .collect();
         assert_eq!(names, ["Added", "Installed", OTHER]);
         assert_eq!(series.event_names(EventType::Admin), 1);
+    }
+
+    #[test]
+    fn what_was_saved_is_the_same_counts_and_the_same_overflow() {
+        let mut series = limited(2, 2);
+        let names = ["Installed", "Added", "Fetch log", "Installed"];
+        for (host, name) in ["TEST-A", "TEST-B", "TEST-C", "TEST-D"].iter().zip(names) {
+            series.add(EventType::Device, &event(host, name), 2);
+        }
+        let saved = series.changes();
+        let restored = Series::restore(series.limits(), saved);
+        assert!(restored.changes().is_empty());
+        let counts = |series: &Series| -> Vec<(Event, u64)> {
+            let counts = series.of_log(EventType::Device);
+            counts
+                .map(|(event, count)| (event.clone(), count))
+                .collect()
+        };
+        assert_eq!(counts(&restored), counts(&series));
+        assert_eq!(restored.told_apart(), series.told_apart());
+        assert_eq!(restored.overflowed_lines(), series.overflowed_lines());
+        let names = |series: &Series| series.event_names(EventType::Device);
+        assert_eq!(names(&restored), names(&series));
+    }
+
+    #[test]
+    fn only_what_changed_since_the_last_save_is_saved_again() {
+        let mut series = limited(10, 10);
+        series.add(EventType::Device, &event("TEST-A", "Installed"), 1);
+        series.are_saved();
+        series.add(EventType::Device, &event("TEST-B", "Installed"), 1);
+        series.add(EventType::Device, &event("TEST-B", "Installed"), 1);
+        let changes: Vec<(String, u64)> = series
+            .changes()
+            .into_iter()
+            .map(|saved| (saved.event.hostname.clone(), saved.count))
+            .collect();
+        assert_eq!(changes, [("TEST-B".to_owned(), 2)]);
     }
 
     proptest! {

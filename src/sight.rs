@@ -98,6 +98,14 @@ fn minute_of(wall: civil::DateTime, zone: &TimeZone) -> Option<Minute> {
     Some(Minute(instant.as_second().div_euclid(60)))
 }
 
+/// The minute that a line is placed in when its wall-clock time is read in another zone.
+pub fn in_other_zone(minute: Minute, from: &TimeZone, to: &TimeZone) -> Minute {
+    let seconds = minute.unix_seconds();
+    let instant = jiff::Timestamp::from_second(seconds).ok();
+    let wall = instant.map(|instant| from.to_datetime(instant));
+    wall.and_then(|wall| minute_of(wall, to)).unwrap_or(minute)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

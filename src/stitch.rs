@@ -41,6 +41,8 @@ pub struct Stretch {
     next_place: u64,
     /// Whether the log ended with the last answer.
     ended: bool,
+    /// Whether lines are held that come after those of the last answer.
+    goes_beyond: bool,
     /// Lines of this minute and newer ones still arrive, and where pages count from: no anchors.
     arriving_from: Option<Minute>,
     ids: Vec<LineId>,
@@ -75,6 +77,7 @@ impl Stretch {
             fell: 0,
             next_place: first.end(),
             ended: first.is_short(),
+            goes_beyond: false,
             arriving_from,
             ids: Vec::new(),
             segment_from: 0,
@@ -128,6 +131,26 @@ impl Stretch {
         } else {
             Join::Joined
         }
+    }
+
+    /// Adds an answer whose first lines are known to be the last ones held.
+    pub fn append(&mut self, answer: &Response, shown_again: usize) {
+        self.place(self.ids.len().saturating_sub(shown_again), answer);
+    }
+
+    /// Forgets which buckets were touched.
+    pub fn touch_none(&mut self) {
+        self.touched.clear();
+    }
+
+    /// Whether lines fell back between two answers, as the old end shrank.
+    pub fn fell_back(&self) -> bool {
+        self.fell > 0
+    }
+
+    /// Whether every line is in its place for certain, and the last answer shows the last of them.
+    pub fn is_certain(&self) -> bool {
+        self.segment_from == 0 && self.ambiguous.is_empty() && !self.goes_beyond
     }
 
     /// The place in the log from which to read on, as of the last answer.
@@ -231,6 +254,7 @@ impl Stretch {
         }
         self.end_with(answer);
         let known = self.ids.len().saturating_sub(place);
+        self.goes_beyond = known > answer.sightings.len();
         self.extend(answer.sightings.get(known..).unwrap_or_default());
     }
 
@@ -239,6 +263,7 @@ impl Stretch {
         let in_both = shown.filter(|bucket| self.seen.contains_key(bucket));
         self.ambiguous.extend(in_both);
         self.segment_from = self.ids.len();
+        self.goes_beyond = false;
         self.segment.clear();
         self.end_with(answer);
         self.extend(&answer.sightings);
@@ -265,7 +290,7 @@ impl Stretch {
 
 impl Response {
     /// The place after the last line shown.
-    fn end(&self) -> u64 {
+    pub fn end(&self) -> u64 {
         self.start.saturating_add(as_u64(self.sightings.len()))
     }
 

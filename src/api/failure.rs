@@ -30,10 +30,11 @@ pub enum Failure {
     Drift,
     OrderContradicted,
     NoToken,
+    NotSaved,
 }
 
 impl Failure {
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::Unauthorized,
         Self::Forbidden,
         Self::BadRequest,
@@ -58,6 +59,7 @@ impl Failure {
         Self::Drift,
         Self::OrderContradicted,
         Self::NoToken,
+        Self::NotSaved,
     ];
 
     /// The failure that an HTTP status means where it was not hoped for.
@@ -105,6 +107,7 @@ impl Failure {
             Self::Drift => "drift",
             Self::OrderContradicted => "order_contradicted",
             Self::NoToken => "no_token",
+            Self::NotSaved => "not_saved",
         }
     }
 
@@ -182,6 +185,9 @@ impl Failure {
             }
             Self::NoToken => {
                 "there is no access token: its file is missing, empty or cannot be read. Check --api.access-token-file and its permissions"
+            }
+            Self::NotSaved => {
+                "the state could not be saved, so that nothing new may be shown and no request may be sent. Make room, or let the exporter write to --state.path; it tries again by itself"
             }
         }
     }

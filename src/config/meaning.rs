@@ -81,6 +81,7 @@ fn exporter(cli: &Cli, environment: &Environment, mistakes: &mut Mistakes) -> Op
     let reading = account::reading(&cli.api, rate, mistakes);
     let scrape = scrape(&cli.scrape, rate.zip(reading.as_ref()), mistakes);
     let metrics = metrics(&cli.metrics, mistakes);
+    let state = mistakes.read_if_given(cli.state.state_path.as_ref(), value::path);
     Some(Exporter {
         web: web?,
         account: AccountConfig {
@@ -91,6 +92,7 @@ fn exporter(cli: &Cli, environment: &Environment, mistakes: &mut Mistakes) -> Op
         },
         scrape: scrape?,
         metrics: metrics?,
+        state: state?,
     })
 }
 
@@ -276,7 +278,7 @@ mod tests {
         let environment = [("METAACCESS_API_LOGS", "device,device")];
         let all = mistakes(
             "--api.timeout 5 --api.base-url http://example.com --log.level loud \
-             --web.listen-address 19720 --metrics.max-series 0 --api.rate-limit 10 --state.path x",
+             --web.listen-address 19720 --metrics.max-series 0 --api.rate-limit 10 --state.url x",
             &environment,
         );
         let about = |name: &str| all.iter().any(|mistake| mistake.starts_with(name));
@@ -287,7 +289,7 @@ mod tests {
             "--web.listen-address \"19720\": ",
             "--metrics.max-series \"0\": expected a number from 1 to 10000000",
             "--api.rate-limit \"10\": ",
-            "--state.path is not available yet",
+            "--state.url is not available yet",
             "METAACCESS_API_LOGS \"device,device\": ",
             "the access token: none is given; set METAACCESS_ACCESS_TOKEN",
         ] {

@@ -16,7 +16,7 @@ const TOKENS: &str = "access tokens are not fetched; leave it out, and give a to
                       --api.access-token-file or METAACCESS_ACCESS_TOKEN";
 
 #[rustfmt::skip]
-const ROWS: [Row; 12] = [
+const ROWS: [Row; 11] = [
     ("web.config.file", None,
         "/metrics is served in clear text to everybody; leave it out, and put a proxy before it \
          where that must not be"),
@@ -25,8 +25,8 @@ const ROWS: [Row; 12] = [
     ("api.client-id", None, TOKENS),
     ("api.client-secret-file", None, TOKENS),
     (CLIENT_SECRET, None, TOKENS),
-    ("state.path", None, "counts are kept in memory; leave it out"),
-    ("state.url", None, "counts are kept in memory; leave it out, and run one replica"),
+    ("state.url", None,
+        "counts are not shared; leave it out, run one replica, and keep its counts by --state.path"),
     ("metrics.hostname", Some("keep"),
         "hostnames are shown as the log has them; leave it out"),
     ("metrics.hostname-key-file", None, "hostnames are shown as the log has them; leave it out"),

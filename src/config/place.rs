@@ -130,7 +130,6 @@ mod tests {
             "--config.file=accounts.yml",
             "--api.client-id=hunter3",
             "--api.client-secret-file=hunter3",
-            "--state.path=hunter3",
             "--state.url=postgres://hunter3",
             "--metrics.hostname=hash",
             "--metrics.hostname-key-file=key",
@@ -151,12 +150,12 @@ mod tests {
         let environment = [
             ACCOUNT[0],
             ("METAACCESS_CLIENT_SECRET", "hunter3"),
-            ("METAACCESS_STATE_PATH", "counts.db"),
+            ("METAACCESS_STATE_URL", "postgres://hunter3"),
         ];
         let all = mistakes("", &environment);
         assert_eq!(all.len(), 2, "{all:?}");
         assert!(
-            all[0].starts_with("METAACCESS_STATE_PATH is not available yet"),
+            all[0].starts_with("METAACCESS_STATE_URL is not available yet"),
             "{all:?}"
         );
         assert!(
@@ -219,7 +218,7 @@ mod tests {
             ACCOUNT[0],
             ("METAACCESS_CLIENT_SECRET", "hunter2"),
             ("METAACCESS_API_BASE_URL", "http://example.com"),
-            ("METAACCESS_STATE_PATH", "counts.db"),
+            ("METAACCESS_STATE_URL", "postgres://hunter3"),
         ];
         let warnings = typed("demo", &environment).unwrap().warnings;
         for name in environment.map(|(name, _)| name) {
@@ -241,7 +240,7 @@ mod tests {
     fn a_command_is_not_disturbed_by_the_environment_of_another() {
         let environment = [
             ("METAACCESS_API_TIMEOUT", "wrong"),
-            ("METAACCESS_STATE_PATH", "counts.db"),
+            ("METAACCESS_STATE_URL", "postgres://hunter3"),
             ("METAACCESS_CLIENT_SECRET", "hunter2"),
         ];
         for command in ["healthcheck", "simulate"] {

@@ -1,6 +1,7 @@
 //! What the command line means: plain data, complete and checked.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
@@ -40,6 +41,8 @@ pub struct Exporter {
     pub account: AccountConfig,
     pub scrape: Scrape,
     pub metrics: Metrics,
+    /// The file in which the counts are kept over a restart; none for memory.
+    pub state: Option<PathBuf>,
 }
 
 /// An exporter that still lacks the simulator it shall read.
@@ -95,6 +98,7 @@ impl Demo {
             },
             scrape: self.scrape,
             metrics: self.metrics,
+            state: None,
         }
     }
 }

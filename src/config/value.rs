@@ -1,6 +1,7 @@
 //! Values that are one word: names, choices, numbers, paths, zones.
 
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -167,6 +168,14 @@ pub fn log_format(text: &str) -> Result<LogFormat, Wrong> {
 /// Reads a flag that is on or off.
 pub fn switch(text: &str) -> Result<bool, Wrong> {
     choice(&[("true", true), ("false", false)])(text)
+}
+
+/// A path to a file that may be made yet.
+pub fn path(text: &str) -> Result<PathBuf, Wrong> {
+    match text {
+        "" => Err(Wrong::new("the path of a file", "it is empty")),
+        _ => Ok(PathBuf::from(text)),
+    }
 }
 
 #[cfg(test)]

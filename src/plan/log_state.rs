@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::strays::{self, STRAYS};
 use super::{Outcome, Trouble};
-use crate::event::Minute;
-use crate::ledger::{Gains, Ledger};
+use crate::event::{EventType, Minute};
+use crate::ledger::{Closed, Depth, Gains, Ledger, Unclear};
 use crate::order::Order;
+use crate::saved::{SavedBucket, SavedLog};
 use crate::sighting::{Bucket, Sighting};
 use crate::stitch::{Response, Stretch};
 use crate::window::PAGE;
@@ -16,6 +17,11 @@ const EMPTY_ANSWERS_AT_FIRST: u32 = 2;
 
 /// So many are believed of a log that did.
 const EMPTY_ANSWERS_LATER: u32 = 20;
+
+/// So many reads in a row that found the log at rest let postponed minutes be read again; twice as
+/// many after each time that was in vain.
+const CALM_READS: u32 = 2;
+const CALM_READS_AT_MOST: u32 = 256;
 
 /// `--api.order`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +52,14 @@ pub struct LogState {
     /// nothing has moved, and the long read need not be done again.
     pub(super) landmark: Option<Response>,
     ledger: Ledger,
+    /// How far back the read under way goes.
+    depth: Depth,
+    /// How many reads in a row took one request, and how many it takes to go deeper.
+    calm_reads: u32,
+    calm_reads_wanted: u32,
+    /// How often in a row reading ahead was in vain, and how many long reads do without it.
+    ran_in_vain: u32,
+    skip_ahead: u32,
     empty_answers: u32,
     complete: bool,
 }
@@ -64,8 +78,76 @@ impl LogState {
             last_answer: None,
             landmark: None,
             ledger: Ledger::default(),
+            depth: Depth::Open,
+            calm_reads: 0,
+            calm_reads_wanted: CALM_READS,
+            ran_in_vain: 0,
+            skip_ahead: 0,
             empty_answers: 0,
             complete: false,
+        }
+    }
+
+    /// The log as it was saved. The order that is configured now is the one that holds.
+    pub fn restore(order: OrderSetting, saved: &SavedLog, buckets: Vec<SavedBucket>) -> Self {
+        let mut state = Self::new(order);
+        if state.order.is_none() || state.order == saved.order {
+            state.order = saved.order;
+            state.closed_place = saved.closed_place;
+        }
+        state.ledger = Ledger::restore(saved, buckets);
+        state.empty_answers = saved.empty_answers;
+        state.complete = saved.complete;
+        state
+    }
+
+    /// What [`Self::restore`] takes, but for the buckets, which the ledger tells one by one.
+    pub fn saved(&self, event_type: EventType) -> SavedLog {
+        let mut saved = SavedLog::new(event_type);
+        saved.order = self.order;
+        saved.closed_place = self.closed_place;
+        saved.empty_answers = self.empty_answers;
+        saved.complete = self.complete;
+        self.ledger.write(&mut saved);
+        saved
+    }
+
+    /// Notes that everything has to be saved anew, and that these buckets are saved but not held.
+    pub fn is_rewritten(&mut self, forgotten: &[Bucket]) {
+        self.ledger.is_rewritten(forgotten);
+    }
+
+    /// What has been counted of the log.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Notes that all changes of the ledger are saved.
+    pub fn are_saved(&mut self) {
+        self.ledger.are_saved();
+    }
+
+    /// A read begins: how far back it goes.
+    pub(super) fn begin_read(&mut self) {
+        let rests = self.calm_reads >= self.calm_reads_wanted;
+        self.depth = if rests && self.ledger.has_postponed() {
+            self.calm_reads = 0;
+            self.calm_reads_wanted = (self.calm_reads_wanted * 2).min(CALM_READS_AT_MOST);
+            self.landmark = None;
+            Depth::Postponed
+        } else {
+            Depth::Open
+        };
+    }
+
+    /// A read covered what it had to, with so many requests.
+    pub(super) fn ends_read(&mut self, requests: usize) {
+        self.calm_reads = match requests {
+            0 | 1 => self.calm_reads.saturating_add(1),
+            _ => 0,
+        };
+        if !self.ledger.has_postponed() {
+            self.calm_reads_wanted = CALM_READS;
         }
     }
 
@@ -82,13 +164,30 @@ impl LogState {
 
     /// The oldest minute that is not closed; none before the first line was seen.
     pub fn open_from(&self) -> Option<Minute> {
-        self.ledger.must_reach()
+        self.ledger.must_reach(self.depth)
     }
 
     pub(super) fn forget_order(&mut self) {
         self.order = None;
         self.closed_place = None;
         self.landmark = None;
+    }
+
+    /// Whether a long read should do without reading ahead: it was in vain too often.
+    pub(super) fn skips_ahead(&mut self) -> bool {
+        let skips = self.skip_ahead > 0;
+        self.skip_ahead = self.skip_ahead.saturating_sub(1);
+        skips
+    }
+
+    /// Pages were read ahead, and used or not.
+    pub(super) fn ran_ahead(&mut self, used: bool) {
+        const SKIP_AT_MOST: u32 = 16;
+        self.ran_in_vain = if used { 0 } else { self.ran_in_vain + 1 };
+        self.skip_ahead = match self.ran_in_vain {
+            0 | 1 => 0,
+            times => (1 << (times - 2).min(10)).min(SKIP_AT_MOST),
+        };
     }
 
     /// Whether it is known what counts.
@@ -147,7 +246,7 @@ impl LogState {
 
     /// Whether the stretch reaches into closed minutes. A single line there may be a stray.
     pub(super) fn is_covered_by(&self, stretch: &Stretch) -> bool {
-        let Some(open_from) = self.ledger.must_reach() else {
+        let Some(open_from) = self.ledger.must_reach(self.depth) else {
             return false;
         };
         if self.order == Some(Order::OldestFirst) {
@@ -155,6 +254,28 @@ impl LogState {
         }
         let mut oldest = stretch.minutes().rev().take(STRAYS);
         stretch.minutes().count() >= STRAYS && oldest.all(|minute| minute < open_from)
+    }
+
+    /// Whether the page, which goes on from a stretch, reaches into closed minutes.
+    pub(super) fn is_covered_by_page(&self, page: &Response) -> bool {
+        self.is_covered_by(&Stretch::new(page, None))
+    }
+
+    /// How many pages are left to read, if minutes hold as many lines as in the stretch; none where
+    /// that cannot be told.
+    pub(super) fn pages_to_go(&self, stretch: &Stretch) -> Option<usize> {
+        if self.order == Some(Order::OldestFirst) {
+            return None;
+        }
+        let newest = strays::newest(stretch.minutes())?;
+        let oldest = stretch.minutes().next_back()?;
+        let to_go = oldest
+            .0
+            .checked_sub(self.ledger.must_reach(self.depth)?.0)?;
+        let span = (newest.0 - oldest.0).max(0) + 1;
+        let lines = i64::try_from(stretch.ids().len()).ok()?;
+        let pages = to_go.max(0).saturating_mul(lines) / span / 50;
+        usize::try_from(pages).ok()
     }
 
     /// The oldest minute that new lines may still come to, and push the lines of these sightings on
@@ -175,9 +296,23 @@ impl LogState {
         below.is_some_and(|below| ambiguous.any(|minute| minute < below))
     }
 
+    /// Whether the answer shows lines beyond those that the stretch could not tell apart, so that any
+    /// move of theirs would move it too.
+    pub(super) fn lies_beyond(&self, answer: &Response, stretch: &Stretch) -> bool {
+        let ambiguous = stretch.ambiguous_minutes();
+        let last = super::minutes_of(&answer.sightings).last();
+        let (Some(oldest), Some(newest)) = (ambiguous.first(), ambiguous.last()) else {
+            return false;
+        };
+        last.is_some_and(|last| match self.order {
+            Some(Order::OldestFirst) => last > *newest || answer.is_short(),
+            _ => last < *oldest || answer.is_short(),
+        })
+    }
+
     /// Whether the minutes that are open now hold so many lines that one request does not show all.
     pub(super) fn costs_more_than_a_page(&self, stretch: &Stretch) -> bool {
-        let open_from = self.ledger.must_reach();
+        let open_from = self.ledger.must_reach(self.depth);
         let is_open = |minute: &Minute| open_from.is_none_or(|open| *minute >= open);
         let open = stretch.minutes().filter(is_open).count();
         open + STRAYS > usize::try_from(PAGE).unwrap_or(usize::MAX)
@@ -190,24 +325,37 @@ impl LogState {
         ambiguous: &BTreeSet<Minute>,
         answers: &[Response],
         reach: Reach,
-    ) -> u64 {
+    ) -> Closed {
         self.complete = true;
         let minutes: Vec<Minute> = stretch.minutes().collect();
         let Some(below) = strays::may_close_below(stretch.minutes()) else {
-            return 0;
+            return Closed::default();
         };
-        let depth = |minute: &Minute| minutes.iter().filter(|other| *other >= minute).count();
-        let ambiguous: BTreeMap<Minute, usize> = ambiguous
-            .iter()
-            .map(|minute| (*minute, depth(minute)))
-            .collect();
-        let given_up = self.ledger.close(below, &ambiguous);
+        let depth = |minute: Minute| minutes.iter().filter(|other| **other >= minute).count();
+        let unclear = |minute: &Minute| {
+            let unclear = Unclear {
+                depth: depth(*minute),
+                places: places_of(*minute, answers),
+            };
+            (*minute, unclear)
+        };
+        let unclear: BTreeMap<Minute, Unclear> = ambiguous.iter().map(unclear).collect();
+        let closed = self.ledger.close(below, &unclear, self.depth);
         // The same way again, while a minute is open that only the same answers can settle.
         if ambiguous.is_empty() {
             self.closed_place =
                 self.place_to_start(below.minus(reach.lateness_minutes), stretch, answers);
         }
-        given_up
+        closed
+    }
+
+    /// Whether the log ends before it comes to the lines that were counted last: what it lost in
+    /// between was never read.
+    pub(super) fn has_gap(&self, stretch: &Stretch) -> bool {
+        let (Some(open_from), Some(oldest)) = (self.open_from(), stretch.minutes().min()) else {
+            return false;
+        };
+        self.complete && oldest > open_from && self.ledger.has_counted(open_from)
     }
 
     /// Oldest first: the last line of a closed minute; or further back, the last one before the
@@ -220,7 +368,7 @@ impl LogState {
         answers: &[Response],
     ) -> Option<u64> {
         const ROOM: u64 = 40;
-        let open_from = self.ledger.must_reach()?;
+        let open_from = self.ledger.must_reach(self.depth)?;
         let closed = last_place_below(open_from, answers)?;
         let late = last_place_below(open_from.min(late_from), answers);
         late.filter(|place| place + ROOM >= stretch.next_place())
@@ -234,4 +382,15 @@ fn last_place_below(minute: Minute, answers: &[Response]) -> Option<u64> {
         let last = answer.sightings.iter().rposition(below)?;
         Some(answer.start + u64::try_from(last).ok()?)
     })
+}
+
+/// How many places of the log showed a line of this minute.
+fn places_of(minute: Minute, answers: &[Response]) -> u32 {
+    let mut places = BTreeSet::new();
+    for answer in answers {
+        let shown = (answer.start..).zip(&answer.sightings);
+        let of_minute = shown.filter(|(_, s)| s.id.bucket.minute() == Some(minute));
+        places.extend(of_minute.map(|(place, _)| place));
+    }
+    u32::try_from(places.len()).unwrap_or(u32::MAX)
 }

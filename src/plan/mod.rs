@@ -5,6 +5,7 @@
 //! near the end of the log and reads up to the end. Either way it gives one stretch that covers what
 //! is open, and the ledger counts what is new in it, answer by answer.
 
+mod ahead;
 mod log_state;
 mod seek;
 mod strays;
@@ -19,6 +20,7 @@ use crate::order::Order;
 use crate::sighting::Sighting;
 use crate::stitch::{Join, LEAST_OVERLAP, Response, Stretch};
 use crate::window::{PAGE, Query};
+use ahead::{Ahead, Verdict};
 use seek::Seek;
 
 /// How often a read may start over because pages moved too much, before it fails.
@@ -27,6 +29,9 @@ const RESTARTS: u8 = 3;
 /// How often a page that fits nowhere is looked for elsewhere, each time twice as far off, before
 /// the read starts over.
 const LOOKS_ELSEWHERE: u32 = 4;
+
+/// A read that has this many pages to go, or has read so many, reads ahead.
+const LONG: usize = 4;
 
 /// What to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,17 +44,25 @@ pub enum Step {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// Every open minute was covered.
-    Read {
-        /// Lines known to have arrived since, and not read.
-        behind: u64,
-        /// Whether some minute could not be told apart and will be read again.
-        ambiguous: bool,
-        /// Minutes that are given up, since too many reads could not tell them apart.
-        given_up: u64,
-    },
+    Read(Read),
     /// The log is empty.
     Empty,
     Failed(Trouble),
+}
+
+/// What a read that covered every open minute found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Read {
+    /// Lines known to have arrived since, and not read.
+    pub behind: u64,
+    /// Whether some minute could not be told apart and will be read again.
+    pub ambiguous: bool,
+    /// Minutes that could not be told apart, and are read again when the log rests.
+    pub postponed: u64,
+    /// Lines, at most, that could not be told apart in time and will never be counted.
+    pub missed: u64,
+    /// Whether the log has lost lines between those counted last and those it still holds.
+    pub gap: bool,
 }
 
 /// Why a read failed although the API answered.
@@ -86,6 +99,9 @@ pub struct Plan {
     /// Where the lines of the last page that fitted nowhere were expected.
     lost_at: u64,
     confirming: bool,
+    /// Whether pages were read ahead, and whether the log moves too much for it.
+    has_run_ahead: bool,
+    moves_too_much: bool,
 }
 
 #[derive(Debug)]
@@ -98,6 +114,11 @@ enum Phase {
     Seek(Seek),
     /// Reading on from what is held.
     Read(Stretch),
+    /// Reading ahead of what is held.
+    Ahead(Stretch, Ahead),
+    /// All is held, but some lines could not be told apart: the last page of the read before was
+    /// asked for again, since this read took another way.
+    Still(Stretch, Response),
     /// Everything open is covered; reading on for late lines, if at all.
     Covered(Stretch, Outcome),
     Ended(Outcome),
@@ -105,7 +126,8 @@ enum Phase {
 
 impl Plan {
     /// A read that continues from what is known of the log.
-    pub fn new(state: &LogState, reach: Reach) -> Self {
+    pub fn new(state: &mut LogState, reach: Reach) -> Self {
+        state.begin_read();
         let mut plan = Self {
             phase: Phase::First,
             asked: Query::FIRST,
@@ -115,6 +137,8 @@ impl Plan {
             looks_elsewhere: 0,
             lost_at: 0,
             confirming: false,
+            has_run_ahead: false,
+            moves_too_much: false,
         };
         plan.start(state);
         if let Some(landmark) = &state.landmark {
@@ -128,7 +152,12 @@ impl Plan {
     /// late lines.
     pub fn step(&self, spare: bool) -> Step {
         match &self.phase {
-            Phase::Glance | Phase::First | Phase::Seek(_) | Phase::Read(_) => Step::Ask(self.asked),
+            Phase::Glance
+            | Phase::First
+            | Phase::Seek(_)
+            | Phase::Read(_)
+            | Phase::Ahead(..)
+            | Phase::Still(..) => Step::Ask(self.asked),
             Phase::Covered(stretch, _) if spare && self.may_hold_late_lines(stretch) => {
                 Step::Ask(self.asked)
             }
@@ -139,7 +168,8 @@ impl Plan {
     /// How many lines this read holds so far.
     pub fn lines_read(&self) -> u64 {
         match &self.phase {
-            Phase::Read(stretch) => u64::try_from(stretch.ids().len()).unwrap_or(u64::MAX),
+            Phase::Read(stretch) | Phase::Still(stretch, _) => as_u64(stretch.ids().len()),
+            Phase::Ahead(stretch, ahead) => as_u64(stretch.ids().len() + ahead.lines()),
             _ => 0,
         }
     }
@@ -173,6 +203,11 @@ impl Plan {
             Phase::First => self.first(response, state),
             Phase::Seek(seek) => self.seek(seek, response, state),
             Phase::Read(stretch) => self.read_on(stretch, response, state),
+            Phase::Ahead(stretch, ahead) => self.read_ahead(stretch, ahead, response, state),
+            Phase::Still(stretch, before) => {
+                let still = response.shows_stillness_since(&before);
+                self.conclude(stretch, still, state)
+            }
             Phase::Covered(stretch, outcome) => self.read_late(stretch, outcome, &response, state),
             ended @ (Phase::Ended(_) | Phase::Glance) => {
                 self.phase = ended;
@@ -198,12 +233,8 @@ impl Plan {
         let landmark = state.landmark.take();
         if landmark.is_some_and(|landmark| response.shows_stillness_since(&landmark)) {
             state.landmark = Some(response.clone());
-            let outcome = Outcome::Read {
-                behind: 0,
-                ambiguous: false,
-                given_up: 0,
-            };
-            self.phase = Phase::Ended(outcome);
+            state.ends_read(1);
+            self.phase = Phase::Ended(Outcome::Read(Read::default()));
         } else {
             self.start(state);
         }
@@ -343,53 +374,137 @@ impl Plan {
         self.asked = next_query(&stretch);
         let withheld = gains.iter().any(|gains| gains.withheld.is_some());
         if !ended && (withheld || !state.is_covered_by(&stretch)) {
-            self.phase = Phase::Read(stretch);
+            self.phase = match self.run_ahead(&stretch, state) {
+                Some(ahead) => {
+                    self.asked = ahead.query();
+                    Phase::Ahead(stretch, ahead)
+                }
+                None => Phase::Read(stretch),
+            };
             return gains;
         }
-        match self.settle(stretch, state) {
-            Some(stretch) => {
-                gains.extend(state.count(&stretch));
-                self.finish(stretch, state);
-            }
-            None => self.start(state),
-        }
+        gains.extend(self.settle(stretch, state));
         gains
     }
 
+    /// A run of pages ahead, where a long way is to go and every line held is in its place.
+    fn run_ahead(&mut self, stretch: &Stretch, state: &mut LogState) -> Option<Ahead> {
+        let may_run = stretch.is_certain() && state.order.is_some() && state.has_begun();
+        if !may_run || self.confirming || self.moves_too_much || stretch.fell_back() {
+            return None;
+        }
+        let is_long = self.answers.len() >= LONG
+            || state
+                .pages_to_go(stretch)
+                .is_some_and(|pages| pages >= LONG);
+        let last = self.answers.last().filter(|_| is_long)?;
+        if !std::mem::replace(&mut self.has_run_ahead, true) && state.skips_ahead() {
+            self.moves_too_much = true;
+            return None;
+        }
+        Some(Ahead::new(last))
+    }
+
+    fn read_ahead(
+        &mut self,
+        stretch: Stretch,
+        mut ahead: Ahead,
+        page: Response,
+        state: &mut LogState,
+    ) -> Vec<Gains> {
+        let is_enough = |page: &Response| state.is_covered_by_page(page);
+        match ahead.answer(page, is_enough) {
+            Verdict::NotYet => {
+                self.asked = ahead.query();
+                self.phase = Phase::Ahead(stretch, ahead);
+                Vec::new()
+            }
+            Verdict::Proven(pages) => self.append(stretch, pages, state),
+            Verdict::Unproven => {
+                state.ran_ahead(false);
+                self.moves_too_much = true;
+                self.asked = next_query(&stretch);
+                self.phase = Phase::Read(stretch);
+                Vec::new()
+            }
+        }
+    }
+
+    fn append(
+        &mut self,
+        mut stretch: Stretch,
+        proven: Vec<(Response, usize)>,
+        state: &mut LogState,
+    ) -> Vec<Gains> {
+        state.ran_ahead(true);
+        stretch.touch_none();
+        for (page, shown_again) in &proven {
+            stretch.append(page, *shown_again);
+        }
+        let mut pages: Vec<Response> = proven.into_iter().map(|(page, _)| page).collect();
+        let Some(last) = pages.pop() else {
+            self.phase = Phase::Read(stretch);
+            return Vec::new();
+        };
+        self.answers.extend(pages);
+        let gains = state.count(&stretch);
+        self.go_on(stretch, last, state, gains)
+    }
+
     /// Tells equal lines apart by their places, if nothing moved since the read before this one. If
-    /// a minute that could be closed is at stake, it has to be read again at once, one time: none.
-    fn settle(&mut self, stretch: Stretch, state: &mut LogState) -> Option<Stretch> {
+    /// a minute that could be closed is at stake, it has to be read again at once, one time.
+    fn settle(&mut self, stretch: Stretch, state: &mut LogState) -> Vec<Gains> {
         let last = self.answers.last().cloned();
         let before = std::mem::replace(&mut state.last_answer, last);
         if stretch.ambiguous_minutes().is_empty() {
-            return Some(stretch);
+            self.finish(stretch, state);
+            return Vec::new();
         }
-        let still = match (&before, &state.last_answer) {
-            (Some(before), Some(last)) => last.shows_stillness_since(before),
-            _ => false,
-        };
-        let told = still.then(|| Stretch::unmoved(&self.answers)).flatten();
-        match told {
-            Some(told) => Some(told),
-            None if self.confirming || !state.would_close_ambiguous(&stretch) => Some(stretch),
-            None => {
-                self.confirming = true;
-                None
+        match (before, &state.last_answer) {
+            (Some(before), Some(last)) if before.query() == last.query() => {
+                let still = last.shows_stillness_since(&before);
+                self.conclude(stretch, still, state)
             }
+            (Some(before), _) if state.lies_beyond(&before, &stretch) => {
+                self.asked = before.query();
+                self.phase = Phase::Still(stretch, before);
+                Vec::new()
+            }
+            _ => self.conclude(stretch, false, state),
         }
+    }
+
+    /// The read is over, and what was ambiguous in it is not, if the log stood still.
+    fn conclude(&mut self, stretch: Stretch, still: bool, state: &mut LogState) -> Vec<Gains> {
+        let told = still.then(|| Stretch::unmoved(&self.answers)).flatten();
+        if told.is_none() && !self.confirming && state.would_close_ambiguous(&stretch) {
+            self.confirming = true;
+            self.start(state);
+            return Vec::new();
+        }
+        let stretch = told.unwrap_or(stretch);
+        let gains = state.count(&stretch);
+        self.finish(stretch, state);
+        gains
     }
 
     fn finish(&mut self, stretch: Stretch, state: &mut LogState) {
         let ambiguous = stretch.ambiguous_minutes();
-        let given_up = state.close(&stretch, &ambiguous, &self.answers, self.reach);
-        let is_costly = ambiguous.is_empty() && state.costs_more_than_a_page(&stretch);
+        let gap = state.has_gap(&stretch);
+        let closed = state.close(&stretch, &ambiguous, &self.answers, self.reach);
+        state.ends_read(self.answers.len());
+        // What came before the first line while this read lasted is not read yet.
+        let is_all = ambiguous.is_empty() && stretch.moved() <= 0;
+        let is_costly = is_all && state.costs_more_than_a_page(&stretch);
         state.landmark = self.answers.last().filter(|_| is_costly).cloned();
-        let outcome = Outcome::Read {
+        let read = Read {
             behind: u64::try_from(stretch.moved()).unwrap_or(0),
             ambiguous: !ambiguous.is_empty(),
-            given_up,
+            postponed: closed.postponed,
+            missed: closed.missed,
+            gap,
         };
-        self.phase = Phase::Covered(stretch, outcome);
+        self.phase = Phase::Covered(stretch, Outcome::Read(read));
     }
 
     fn may_hold_late_lines(&self, stretch: &Stretch) -> bool {
@@ -436,4 +551,8 @@ fn next_query(stretch: &Stretch) -> Query {
 
 fn minutes_of(sightings: &[Sighting]) -> impl Iterator<Item = Minute> {
     sightings.iter().filter_map(|s| s.id.bucket.minute())
+}
+
+fn as_u64(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
 }

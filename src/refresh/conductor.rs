@@ -1,5 +1,6 @@
 //! The task that refreshes one account: asks in turn, counts, and shows.
 
+use std::future::Future;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -7,22 +8,27 @@ use jiff::tz::TimeZone;
 use tracing::debug;
 
 use super::Refresher;
+use super::keeper::Keeper;
 use super::log::{Log, failure_of};
 use super::report::Report;
+use super::restored::Restored;
 use crate::api::client::{Client, Content, Reply};
 use crate::api::failure::Failure;
 use crate::api::v2;
-use crate::budget::{NotBefore, Slot};
+use crate::budget::{Budget, NotBefore, Slot};
 use crate::clock;
 use crate::config::{Secret, TokenSource};
 use crate::event::EventType;
 use crate::exposition;
 use crate::ledger::Gains;
 use crate::moment::Moment;
-use crate::plan::{Answer, LogState, OrderSetting, Outcome, Reach};
+use crate::plan::{Answer, OrderSetting, Outcome, Reach};
+use crate::saved::Changes;
 use crate::series::Series;
 use crate::sight::{self, FingerprintKey};
 use crate::sighting::What;
+use crate::store::StoreError;
+use crate::tally::{Apart, Tallies};
 use crate::window::Query;
 
 /// Where the lines of an account come from, and how they are read.
@@ -39,6 +45,17 @@ pub struct Source {
     pub key: FingerprintKey,
 }
 
+/// How long saving may take before a request has to be paid for again.
+const SAVING_AT_MOST: Duration = Duration::from_secs(1);
+
+/// Why a request may not be sent.
+enum Unpaid {
+    /// The window is used up before this moment.
+    NotBefore(Moment),
+    /// What was paid could not be saved.
+    NotSaved,
+}
+
 /// Refreshes the account of a [`Refresher`].
 #[derive(Debug)]
 pub struct Conductor {
@@ -46,34 +63,73 @@ pub struct Conductor {
     source: Source,
     logs: Vec<Log>,
     series: Series,
+    tallies: Tallies,
     report: Report,
+    keeper: Keeper,
+    boot: String,
+    /// Whether the text that is shown has to be written anew.
     changed: bool,
+    /// Whether the places of the window changed since they were saved.
+    spent: bool,
     /// When requests were sent that need not have been, lately.
     spare_sent: Vec<Moment>,
 }
 
 impl Conductor {
-    /// Starts from nothing: what the lookback reaches become the starting values.
-    pub fn new(refresher: Refresher, source: Source, series: Series, report: Report) -> Self {
-        let new_log = |event_type: &EventType| {
-            Log::new(*event_type, LogState::new(source.order), source.reach)
-        };
-        let logs = source.logs.iter().map(new_log).collect();
-        let conductor = Self {
+    /// Goes on from what was saved; where that is nothing, what the lookback reaches becomes the
+    /// starting values. What was saved is shown at once.
+    pub fn new(
+        refresher: Refresher,
+        source: Source,
+        restored: Restored,
+        report: Report,
+        keeper: Keeper,
+    ) -> Self {
+        let Restored {
+            states,
+            series,
+            tallies,
+            budget,
+        } = restored;
+        let boot = clock::boot();
+        if let Some(requests) = budget {
+            let limit = refresher.budget().limit();
+            let (now, timeout) = (clock::now(), source.timeout);
+            *refresher.budget() = Budget::resume(limit, &requests, &boot, now, timeout);
+        }
+        let new_log = |(event_type, state)| Log::new(event_type, state, source.reach);
+        let logs = states.into_iter().map(new_log).collect();
+        let mut conductor = Self {
             refresher,
             source,
             logs,
             series,
+            tallies,
             report,
-            changed: false,
+            keeper,
+            boot,
+            changed: true,
+            spent: false,
             spare_sent: Vec::new(),
         };
         conductor.report.start(&conductor.series);
+        conductor.publish();
         conductor
     }
 
-    /// Refreshes whenever a scrape wishes for it; never ends.
-    pub async fn run(mut self) {
+    /// Refreshes whenever a scrape wishes for it, until `stop` ends; then saves what was counted. The
+    /// answer to a request under way is not waited for: its lines are counted after the next start.
+    pub async fn run(mut self, stop: impl Future<Output = ()>) {
+        tokio::select! {
+            biased;
+            () = stop => {}
+            () = self.refresh_when_wished() => {}
+        }
+        // Where it fails it has been logged, and there is nobody left to show it to.
+        let _ = self.save().await;
+    }
+
+    async fn refresh_when_wished(&mut self) {
         loop {
             self.refresher.shared.gate.wished().await;
             self.refresh().await;
@@ -96,25 +152,49 @@ impl Conductor {
                     continue;
                 }
             };
-            match self.slot_for(turn) {
+            match self.pay(turn).await {
                 Ok(slot) => self.ask(turn, query, &token, slot).await,
-                Err(NotBefore(when)) if self.logs.iter().any(Log::has_begun) => {
+                Err(Unpaid::NotBefore(when)) if self.logs.iter().any(Log::has_begun) => {
                     self.wait_for_the_window(when).await;
                 }
                 // Nothing is under way: the next scrape may try again.
-                Err(NotBefore(_)) => self.logs.iter_mut().for_each(Log::never_mind),
+                Err(Unpaid::NotBefore(_)) => self.logs.iter_mut().for_each(Log::never_mind),
+                Err(Unpaid::NotSaved) => self.fail(turn, Failure::NotSaved, None),
             }
         }
         self.logs.iter_mut().for_each(Log::end);
-        self.show();
+        self.show().await;
         // As old as the oldest read in it; none, if a log could not be asked.
         let began = self.logs.iter().map(Log::began).min().flatten();
         self.refresher.shared.gate.ends(began);
     }
 
+    /// Pays for a request: its place in the window is saved before it is sent, together with what
+    /// was counted up to now. A place is held for the time that saving takes, too; where that took
+    /// longer than was thought, what is saved would end too early, so it is paid for again.
+    async fn pay(&mut self, turn: usize) -> Result<Slot, Unpaid> {
+        let mut saving = SAVING_AT_MOST;
+        loop {
+            let begin = clock::now();
+            let slot = self
+                .slot_for(turn, saving)
+                .map_err(|NotBefore(when)| Unpaid::NotBefore(when))?;
+            self.spent = true;
+            if self.save().await.is_err() {
+                self.refresher.budget().never_sent(slot);
+                return Err(Unpaid::NotSaved);
+            }
+            if clock::now().since(begin) <= saving {
+                return Ok(slot);
+            }
+            self.refresher.budget().never_sent(slot);
+            saving *= 2;
+        }
+    }
+
     /// A place in the window. A long read takes no more than an even share of it after its first
     /// requests: taken all at once, they would leave none to keep the other log fresh.
-    fn slot_for(&self, turn: usize) -> Result<Slot, NotBefore> {
+    fn slot_for(&self, turn: usize, saving: Duration) -> Result<Slot, NotBefore> {
         let now = clock::now();
         let mut budget = self.refresher.budget();
         let limit = budget.limit();
@@ -124,13 +204,13 @@ impl Conductor {
         let earliest = last.map(|last| last.plus(share)).filter(|when| *when > now);
         match earliest {
             Some(when) if asked >= limit.requests / 2 => Err(NotBefore(when)),
-            _ => budget.take(now, self.source.timeout),
+            _ => budget.take(now, saving + self.source.timeout),
         }
     }
 
     /// Shows what there is and waits; then logs that scrapes wish to be fresh join in.
     async fn wait_for_the_window(&mut self, until: Moment) {
-        self.show();
+        self.show().await;
         self.refresher.shared.gate.is_out_of_budget();
         let now = clock::now();
         for log in self.logs.iter().filter(|log| log.wants(false).is_some()) {
@@ -209,7 +289,8 @@ impl Conductor {
         }
     }
 
-    fn obey(&self, slot: Slot, reply: &Reply) {
+    fn obey(&mut self, slot: Slot, reply: &Reply) {
+        self.spent = true;
         let now = clock::now();
         let mut budget = self.refresher.budget();
         budget.answered(slot, now);
@@ -265,6 +346,15 @@ impl Conductor {
                 self.changed = true;
             }
         }
+        for gain in &gains.lines {
+            if let What::Bad(reason) = gain.what {
+                let lines = u64::from(gain.count);
+                self.tallies
+                    .add(event_type, Apart::Unparsable(reason), lines);
+            }
+        }
+        self.tallies
+            .add(event_type, Apart::Unattributed, gains.unattributed);
         self.report.gains(event_type, gains, was_complete);
     }
 
@@ -281,9 +371,14 @@ impl Conductor {
                 log.end();
                 self.fail(turn, failure_of(trouble), None);
             }
-            Outcome::Read { .. } | Outcome::Empty => {
+            Outcome::Read(_) | Outcome::Empty => {
                 if let Some(failure) = log.failing.take() {
                     self.report.recovered(log.event_type, failure);
+                }
+                if let Outcome::Read(read) = outcome {
+                    let log = log.event_type;
+                    self.tallies.add(log, Apart::Missed, read.missed);
+                    self.tallies.add(log, Apart::Gaps, u64::from(read.gap));
                 }
                 let first_time = log.is_shown_now();
                 let report = &self.report;
@@ -302,18 +397,15 @@ impl Conductor {
         self.report.failure(log.event_type, failure, before, detail);
     }
 
-    /// Shows what is counted: the logs that were read once as far back as the lookback.
-    fn show(&mut self) {
-        let shown: Vec<EventType> = self
-            .logs
-            .iter()
-            .filter(|log| log.state.is_complete())
-            .map(|log| log.event_type)
-            .collect();
-        if std::mem::take(&mut self.changed) {
-            let account = self.refresher.account();
-            let text = exposition::events(account, &self.series, &shown);
-            self.refresher.show(Bytes::from(text));
+    /// Saves what is counted and then shows it; where it cannot be saved, what is shown stays.
+    async fn show(&mut self) {
+        if self.save().await.is_ok() {
+            self.publish();
+        } else {
+            for log in &mut self.logs {
+                log.failing = Some(Failure::NotSaved);
+                self.report.failing(log.event_type, log.failing);
+            }
         }
         let reading = self
             .logs
@@ -324,8 +416,61 @@ impl Conductor {
             .logs
             .iter()
             .all(|log| log.failing.is_none() && log.was_asked());
-        self.report.shown(healthy, &self.series);
+        self.report.up(healthy && !self.keeper.is_failing());
         self.report.warn_of_unparsable(clock::now());
+    }
+
+    /// Saves what changed since it was saved last, if anything did.
+    async fn save(&mut self) -> Result<(), StoreError> {
+        let changes = self.changes();
+        if self.keeper.keeps() && !changes.is_empty() {
+            self.keeper.save(changes).await?;
+        }
+        self.spent = false;
+        self.series.are_saved();
+        self.tallies.are_saved();
+        let zone = self.source.zone_name();
+        self.logs.iter_mut().for_each(|log| log.is_saved(&zone));
+        Ok(())
+    }
+
+    fn changes(&self) -> Changes {
+        let mut changes = Changes::default();
+        if !self.keeper.keeps() {
+            return changes;
+        }
+        let changed = &mut changes.changed;
+        if self.spent {
+            let budget = self.refresher.budget();
+            changed.requests = Some(budget.saved(&self.boot, clock::now()));
+        }
+        changed.series = self.series.changes();
+        changed.tallies = self.tallies.changes();
+        let zone = self.source.zone_name();
+        for log in &self.logs {
+            log.changes(&zone, &mut changes);
+        }
+        changes
+    }
+
+    /// Shows what is saved: the logs that were read once as far back as the lookback.
+    fn publish(&mut self) {
+        self.report.counted(&self.series, &self.tallies);
+        if !std::mem::take(&mut self.changed) {
+            return;
+        }
+        let complete = self.logs.iter().filter(|log| log.state.is_complete());
+        let shown: Vec<EventType> = complete.map(|log| log.event_type).collect();
+        let account = self.refresher.account();
+        let text = exposition::events(account, &self.series, &shown);
+        self.refresher.show(Bytes::from(text));
+    }
+}
+
+impl Source {
+    /// What the zone is called, so that a state read in another one is noticed.
+    fn zone_name(&self) -> String {
+        self.zone.iana_name().unwrap_or_default().to_owned()
     }
 }
 

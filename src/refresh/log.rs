@@ -6,6 +6,7 @@ use crate::api::failure::Failure;
 use crate::event::EventType;
 use crate::moment::Moment;
 use crate::plan::{LogState, Outcome, Plan, Reach, Step, Trouble};
+use crate::saved::{Changes, SavedLog};
 use crate::window::Query;
 
 /// One log of the account.
@@ -19,6 +20,7 @@ pub(super) struct Log {
     began: Option<Moment>,
     was_asked: bool,
     is_shown: bool,
+    saved: Option<SavedLog>,
 }
 
 /// A read under way, or one that covered all and may go on to late lines.
@@ -34,6 +36,7 @@ struct Read {
 
 impl Log {
     pub(super) fn new(event_type: EventType, state: LogState, reach: Reach) -> Self {
+        let is_shown = state.is_complete();
         Self {
             event_type,
             state,
@@ -42,8 +45,35 @@ impl Log {
             read: None,
             began: None,
             was_asked: false,
-            is_shown: false,
+            is_shown,
+            saved: None,
         }
+    }
+
+    /// What changed since [`Self::is_saved`], with the zone in which the lines are read.
+    pub(super) fn changes(&self, zone: &str, changes: &mut Changes) {
+        let ledger = self.state.ledger();
+        let log = self.as_saved(zone);
+        if self.saved.as_ref() != Some(&log) {
+            changes.changed.logs.push(log);
+        }
+        let buckets = ledger.changes(self.event_type);
+        changes.changed.buckets.extend(buckets);
+        let forgotten = ledger.forgotten().iter();
+        let forgotten = forgotten.map(|bucket| (self.event_type, *bucket));
+        changes.forgotten.extend(forgotten);
+    }
+
+    /// Notes that all changes are saved.
+    pub(super) fn is_saved(&mut self, zone: &str) {
+        self.state.are_saved();
+        self.saved = Some(self.as_saved(zone));
+    }
+
+    fn as_saved(&self, zone: &str) -> SavedLog {
+        let mut saved = self.state.saved(self.event_type);
+        zone.clone_into(&mut saved.zone);
+        saved
     }
 
     /// Whether the API was ever asked for this log.
@@ -63,7 +93,7 @@ impl Log {
             return;
         }
         self.read = Some(Read {
-            plan: Plan::new(&self.state, self.reach),
+            plan: Plan::new(&mut self.state, self.reach),
             asked: 0,
             last_asked: None,
             reported: false,

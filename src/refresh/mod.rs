@@ -6,12 +6,16 @@
 
 mod conductor;
 mod gate;
+mod keeper;
 mod log;
 mod report;
+mod restored;
 
 pub use conductor::{Conductor, Source};
 pub use gate::Waited;
+pub use keeper::Keeper;
 pub use report::Report;
+pub use restored::Restored;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;

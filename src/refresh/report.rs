@@ -9,10 +9,10 @@ use super::Refresher;
 use super::log::Log;
 use crate::api::failure::Failure;
 use crate::catalogue::{
-    AMBIGUOUS_READS, BUDGET, BUDGET_WINDOW, DELAY, EVENT_NAMES, EVENT_NAMES_LIMIT, FAILING,
-    GIVEN_UP, LINES_BEHIND, NEWEST_LINE_TIMESTAMP, ORDER, OVERFLOWED, READ_TIMESTAMP,
+    AMBIGUOUS_READS, BUDGET, BUDGET_WINDOW, DELAY, EVENT_NAMES, EVENT_NAMES_LIMIT, FAILING, GAPS,
+    LINES_BEHIND, MISSED_LINES, NEWEST_LINE_TIMESTAMP, ORDER, OVERFLOWED, READ_TIMESTAMP,
     READING_LINES, READY, REFRESH_FAILURES, REFRESHES, REQUEST_DURATION, REQUESTS, SERIES,
-    SERIES_LIMIT, UNATTRIBUTED, UNPARSABLE, UP,
+    SERIES_LIMIT, UNATTRIBUTED, UNPARSABLE, UNSETTLED_LINES, UP,
 };
 use crate::clock;
 use crate::event::{BadLine, EventType, Minute};
@@ -20,9 +20,10 @@ use crate::ledger::{Gain, Gains};
 use crate::meters::Meters;
 use crate::moment::Moment;
 use crate::order::Order;
-use crate::plan::{LogState, Outcome};
+use crate::plan::{LogState, Outcome, Read};
 use crate::series::Series;
 use crate::sighting::{Sighting, What};
+use crate::tally::{Apart, Tallies};
 
 /// The least time between two log lines about the progress of a first read.
 const BETWEEN_PROGRESS: Duration = Duration::from_secs(30);
@@ -76,11 +77,18 @@ impl Report {
                 REFRESH_FAILURES,
                 UNATTRIBUTED,
                 AMBIGUOUS_READS,
-                GIVEN_UP,
+                MISSED_LINES,
+                GAPS,
             ] {
                 meters.add(counter, &labels, 0);
             }
-            for gauge in [READ_TIMESTAMP, NEWEST_LINE_TIMESTAMP, READY, LINES_BEHIND] {
+            for gauge in [
+                READ_TIMESTAMP,
+                NEWEST_LINE_TIMESTAMP,
+                READY,
+                LINES_BEHIND,
+                UNSETTLED_LINES,
+            ] {
                 meters.set(gauge, &labels, 0.0);
             }
             for reason in BadLine::ALL {
@@ -90,7 +98,6 @@ impl Report {
             self.failing(*log, None);
         }
         self.reading(self.logs.iter().map(|log| (*log, 0)));
-        self.shown(false, series);
     }
 
     pub(super) fn request(&self, status: Option<u16>, took: Duration) {
@@ -116,17 +123,31 @@ impl Report {
         let bad = |gain: &&Gain| matches!(gain.what, What::Bad(_));
         let unparsable: u32 = gains.lines.iter().filter(bad).map(|gain| gain.count).sum();
         self.unparsable_unsaid += u64::from(unparsable);
-        let account = self.account.as_str();
-        let labels = [account, log.as_str()];
-        self.meters.add(UNATTRIBUTED, &labels, gains.unattributed);
-        for gain in &gains.lines {
-            if let What::Bad(reason) = gain.what {
-                let labels = [account, log.as_str(), reason.reason()];
-                self.meters.add(UNPARSABLE, &labels, u64::from(gain.count));
-            }
-            if let Some(minute) = gain.bucket.minute().filter(|_| is_news) {
+        let labels = [self.account.as_str(), log.as_str()];
+        for gain in gains.lines.iter().filter(|_| is_news) {
+            if let Some(minute) = gain.bucket.minute() {
                 self.meters
                     .observe(DELAY, &labels, delay(minute), gain.count);
+            }
+        }
+    }
+
+    /// The tallies as they are saved.
+    fn tallies(&self, tallies: &Tallies) {
+        let account = self.account.as_str();
+        for log in &self.logs {
+            let labels = [account, log.as_str()];
+            for apart in Apart::ALL {
+                let total = tallies.of(*log, apart) as f64;
+                match apart {
+                    Apart::Unparsable(reason) => {
+                        let labels = [account, log.as_str(), reason.reason()];
+                        self.meters.raise_to(UNPARSABLE, &labels, total);
+                    }
+                    Apart::Unattributed => self.meters.raise_to(UNATTRIBUTED, &labels, total),
+                    Apart::Missed => self.meters.raise_to(MISSED_LINES, &labels, total),
+                    Apart::Gaps => self.meters.raise_to(GAPS, &labels, total),
+                }
             }
         }
     }
@@ -162,15 +183,11 @@ impl Report {
         meters.add(REFRESHES, &labels, 1);
         meters.set(READ_TIMESTAMP, &labels, clock::unix_now().as_secs_f64());
         meters.set(READY, &labels, f64::from(u8::from(state.is_complete())));
-        if let Outcome::Read {
-            behind,
-            ambiguous,
-            given_up,
-        } = outcome
-        {
-            meters.set(LINES_BEHIND, &labels, behind as f64);
-            meters.add(AMBIGUOUS_READS, &labels, u64::from(ambiguous));
-            meters.add(GIVEN_UP, &labels, given_up);
+        if let Outcome::Read(read) = outcome {
+            meters.set(LINES_BEHIND, &labels, read.behind as f64);
+            meters.add(AMBIGUOUS_READS, &labels, u64::from(read.ambiguous));
+            meters.set(UNSETTLED_LINES, &labels, state.ledger().uncounted() as f64);
+            self.warn_of_lost(log, read);
         }
         for order in [Order::NewestFirst, Order::OldestFirst] {
             let labels = [account, log.as_str(), order.as_str()];
@@ -182,6 +199,32 @@ impl Report {
         }
         if first_time {
             info!(account, event_type = %log, order = state.order().map_or("unknown", Order::as_str), "the log was read as far back as the lookback: its events are shown from now on");
+        }
+    }
+
+    /// Says what may never be counted, or only later.
+    fn warn_of_lost(&self, log: EventType, read: Read) {
+        let account = self.account.as_str();
+        if read.postponed > 0 {
+            let minutes = read.postponed;
+            info!(
+                account, event_type = %log, minutes,
+                "equal lines on moving pages could not be told apart: these minutes are read again when the log rests"
+            );
+        }
+        if read.missed > 0 {
+            let (lines, metric) = (read.missed, MISSED_LINES.name);
+            warn!(
+                account, event_type = %log, lines, metric,
+                "lines were missed: the log did not rest for a day, so that so many lines, at most, could not be told apart and will never be counted"
+            );
+        }
+        if read.gap {
+            let metric = GAPS.name;
+            warn!(
+                account, event_type = %log, metric,
+                "the log does not reach back to the lines that were counted last: those in between were purged, or kept too short a time, and nobody knows how many they were"
+            );
         }
     }
 
@@ -220,7 +263,8 @@ impl Report {
         self.meters.add(REFRESHES, &labels, 1);
         self.meters.add(REFRESH_FAILURES, &labels, 1);
         self.failing(log, Some(failure));
-        if before != Some(failure) {
+        // That the state is not saved has been said where it failed.
+        if before != Some(failure) && failure != Failure::NotSaved {
             warn!(
                 account, event_type = %log, reason = failure.reason(), detail,
                 "the log could not be read: {}. The counts stay as they are",
@@ -229,7 +273,8 @@ impl Report {
         }
     }
 
-    fn failing(&self, log: EventType, failing: Option<Failure>) {
+    /// Sets why the log cannot be read, if it cannot.
+    pub(super) fn failing(&self, log: EventType, failing: Option<Failure>) {
         for failure in Failure::ALL {
             let labels = [self.account.as_str(), log.as_str(), failure.reason()];
             let value = f64::from(u8::from(failing == Some(failure)));
@@ -245,10 +290,15 @@ impl Report {
         }
     }
 
-    pub(super) fn shown(&self, healthy: bool, series: &Series) {
+    /// Whether the last refresh of every log worked.
+    pub(super) fn up(&self, healthy: bool) {
+        let value = f64::from(u8::from(healthy));
+        self.meters.set(UP, &[self.account.as_str()], value);
+    }
+
+    /// What is counted and saved.
+    pub(super) fn counted(&self, series: &Series, tallies: &Tallies) {
         let account = self.account.as_str();
-        self.meters
-            .set(UP, &[account], f64::from(u8::from(healthy)));
         self.meters
             .set(SERIES, &[account], series.told_apart() as f64);
         self.meters
@@ -258,6 +308,7 @@ impl Report {
             self.meters
                 .set(EVENT_NAMES, &[account, log.as_str()], names);
         }
+        self.tallies(tallies);
     }
 }
 

@@ -2,24 +2,29 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 use tracing::{info, warn};
 
 use super::listen::listen;
 use crate::api::client::Client;
 use crate::budget::Budget;
-use crate::catalogue::BUILD;
+use crate::catalogue::{BUILD, STATE, STATE_CREATED};
+use crate::clock;
 use crate::config::{self, AccountConfig, Reading};
 use crate::meters::Meters;
 use crate::plan::Reach;
-use crate::refresh::{Conductor, Refresher, Report, Source};
-use crate::series::{Series, SeriesLimits};
+use crate::refresh::{Conductor, Keeper, Refresher, Report, Restored, Source};
+use crate::saved::Identity;
+use crate::series::SeriesLimits;
 use crate::server;
 use crate::sight::FingerprintKey;
+use crate::store::Store;
 
 /// Serves until `stop` ends. `ready` is told the addresses once they accept connections.
 pub async fn serve(
@@ -32,6 +37,7 @@ pub async fn serve(
         account,
         scrape,
         metrics,
+        state,
     } = exporter;
     let meters = Arc::new(Meters::new().context("the catalogue of metrics breaks a rule")?);
     meters.set(BUILD, &[env!("CARGO_PKG_VERSION")], 1.0);
@@ -39,8 +45,9 @@ pub async fn serve(
         series: metrics.max_series,
         events: metrics.max_events,
     };
-    warn_of_memory(&account.reading);
-    let (refresher, conductor) = conduct(account, scrape.min_interval, limits, &meters)?;
+    let store = open(state.as_deref(), &account.reading, &meters).await?;
+    let (refresher, conductor) =
+        conduct(account, scrape.min_interval, limits, &meters, &store).await?;
     let listeners = listeners(&web.listen).await?;
     let addresses = addresses(&listeners)?;
     for address in &addresses {
@@ -52,7 +59,10 @@ pub async fn serve(
         telemetry_path: web.telemetry_path,
         timeout_offset: scrape.timeout_offset,
     });
-    let mut conducting = tokio::spawn(conductor.run());
+    let (stop_conducting, told_to_stop) = oneshot::channel::<()>();
+    let mut conducting = tokio::spawn(conductor.run(async {
+        let _ = told_to_stop.await;
+    }));
     ready(&addresses);
     tokio::select! {
         () = server::serve(listeners, door, stop) => {}
@@ -61,15 +71,55 @@ pub async fn serve(
             bail!("the task that refreshes the counts broke off: {ended:?}. Please report this");
         }
     }
+    // Scrapes have their answers: nobody waits for a refresh that is under way.
+    drop(stop_conducting);
+    conducting
+        .await
+        .context("the task that refreshes the counts broke off")?;
+    store.close().await?;
     info!("stopped");
     Ok(())
 }
 
-fn conduct(
+async fn open(path: Option<&Path>, reading: &Reading, meters: &Meters) -> anyhow::Result<Store> {
+    let fresh = identity()?;
+    let store = match path {
+        Some(path) => Store::open(path, fresh).await?,
+        None => {
+            warn_of_memory(reading);
+            Store::memory(fresh)
+        }
+    };
+    let Identity { epoch, created, .. } = store.identity();
+    meters.set(STATE, &[store.backend(), epoch], 1.0);
+    meters.set(STATE_CREATED, &[], created.as_secs_f64());
+    if let Some(path) = path {
+        let path = path.display();
+        if store.is_fresh() {
+            info!(%path, epoch, "a new state: counts begin with the lines of the lookback");
+        } else {
+            info!(%path, epoch, "counts go on from the state");
+        }
+    }
+    Ok(store)
+}
+
+/// The identity of a state that is made now.
+fn identity() -> anyhow::Result<Identity> {
+    let epoch: [u8; 8] = random_bytes()?;
+    Ok(Identity {
+        epoch: format!("{:016x}", u64::from_be_bytes(epoch)),
+        created: clock::unix_now(),
+        key: random_bytes()?,
+    })
+}
+
+async fn conduct(
     account: AccountConfig,
     min_interval: Duration,
     limits: SeriesLimits,
     meters: &Arc<Meters>,
+    store: &Store,
 ) -> anyhow::Result<(Refresher, Conductor)> {
     let AccountConfig {
         name,
@@ -77,7 +127,11 @@ fn conduct(
         limits: allowed,
         reading,
     } = account;
+    let saved = store.load(&name).await?;
     let budget = Budget::new(allowed.rate);
+    let (logs, order, zone) = (&reading.logs, reading.order, &reading.zone);
+    let restored = Restored::new(saved, logs, order, zone, limits);
+    let keeper = Keeper::new(store.clone(), name.clone(), Arc::clone(meters));
     let refresher = Refresher::new(name, budget, min_interval);
     let client = Client::new(&endpoint.base_url, endpoint.ca.as_ref(), allowed.timeout)?;
     let report = Report::new(&refresher, &reading.logs, Arc::clone(meters));
@@ -92,16 +146,16 @@ fn conduct(
             lateness_minutes: whole_minutes(reading.lateness),
         },
         zone: reading.zone,
-        key: FingerprintKey::new(&random_bytes()?),
+        key: FingerprintKey::new(&store.identity().key),
     };
-    let conductor = Conductor::new(refresher.clone(), source, Series::new(limits), report);
+    let conductor = Conductor::new(refresher.clone(), source, restored, report, keeper);
     Ok((refresher, conductor))
 }
 
 fn warn_of_memory(reading: &Reading) {
     warn!(
         lookback = ?reading.lookback,
-        "counts are kept in memory: after a restart they begin again with the lines of the lookback, which Prometheus takes for a counter reset"
+        "counts are kept in memory: after a restart they begin again with the lines of the lookback, which Prometheus takes for a counter reset, and the request window is not known. --state.path names a file to keep them in"
     );
 }
 
@@ -122,8 +176,8 @@ fn whole_minutes(duration: Duration) -> i64 {
     i64::try_from(duration.as_secs().div_ceil(60)).unwrap_or(i64::MAX)
 }
 
-fn random_bytes() -> anyhow::Result<[u8; 16]> {
-    let mut bytes = [0; 16];
+fn random_bytes<const N: usize>() -> anyhow::Result<[u8; N]> {
+    let mut bytes = [0; N];
     let random = rustls::crypto::ring::default_provider().secure_random;
     if random.fill(&mut bytes).is_err() {
         bail!("the system gives no random numbers");

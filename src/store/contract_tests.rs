@@ -146,8 +146,8 @@ fn a_text() -> impl Strategy<Value = String> + Clone {
 }
 
 prop_compose! {
-    fn an_open_minute()(minute in a_minute(), attempts: u8, postponed: bool) -> SavedOpen {
-        SavedOpen { minute, attempts, postponed }
+    fn an_open_minute()(minute in a_minute(), attempts: u8, postponed: bool, uncounted: u32) -> SavedOpen {
+        SavedOpen { minute, attempts, postponed, uncounted }
     }
 }
 

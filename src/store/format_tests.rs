@@ -46,6 +46,7 @@ fn fixture_log() -> SavedLog {
             minute: Minute(28_400_001),
             attempts: 3,
             postponed: true,
+            uncounted: 12,
         }],
     }
 }

@@ -99,6 +99,7 @@ fn open_minute(row: &Row) -> Result<(EventType, SavedOpen), Fault> {
             .try_into()
             .map_err(|_| value::odd("a number of attempts", attempts))?,
         postponed: value::flag("postponed or not", row.get(3)?)?,
+        uncounted: value::small("a number of lines", row.get(4)?)?,
     };
     Ok((log_of(row)?, open))
 }

@@ -23,13 +23,14 @@ closed_below = excluded.closed_below, second_hour = excluded.second_hour, \
 empty_answers = excluded.empty_answers, complete = excluded.complete, zone = excluded.zone";
 
 pub(super) const OPEN_MINUTES: &str = "\
-SELECT log, minute, attempts, postponed FROM open_minutes WHERE account = $1 ORDER BY log, minute";
+SELECT log, minute, attempts, postponed, uncounted FROM open_minutes WHERE account = $1 ORDER BY log, minute";
 pub(super) const CLEAR_OPEN_MINUTES: &str =
     "DELETE FROM open_minutes WHERE account = $1 AND log = $2";
 pub(super) const ADD_OPEN_MINUTE: &str = "\
-INSERT INTO open_minutes (account, log, minute, attempts, postponed) VALUES ($1, $2, $3, $4, $5) \
+INSERT INTO open_minutes (account, log, minute, attempts, postponed, uncounted) \
+VALUES ($1, $2, $3, $4, $5, $6) \
 ON CONFLICT (account, log, minute) DO UPDATE SET attempts = excluded.attempts, \
-postponed = excluded.postponed";
+postponed = excluded.postponed, uncounted = excluded.uncounted";
 
 pub(super) const BUCKETS: &str = "\
 SELECT log, kind, minute, total, most_at_once, counted FROM buckets WHERE account = $1 \

@@ -32,6 +32,7 @@ CREATE TABLE open_minutes (   -- minutes that were read but could not be told ap
   minute    INTEGER NOT NULL,
   attempts  INTEGER NOT NULL,
   postponed INTEGER NOT NULL,   -- 1: waits until the log is at rest
+  uncounted INTEGER NOT NULL,   -- how many of its lines are not counted, at most
   PRIMARY KEY (account, log, minute)
 ) STRICT, WITHOUT ROWID;
 

@@ -105,7 +105,14 @@ fn set_log(db: &Connection, account: i64, log: &SavedLog) -> Result<(), Fault> {
     put(db, sql::CLEAR_OPEN_MINUTES, params![account, name])?;
     for open in &log.open {
         let Minute(minute) = open.minute;
-        let values = params![account, name, minute, open.attempts, open.postponed];
+        let values = params![
+            account,
+            name,
+            minute,
+            open.attempts,
+            open.postponed,
+            open.uncounted
+        ];
         put(db, sql::ADD_OPEN_MINUTE, values)?;
     }
     Ok(())

@@ -88,7 +88,6 @@ fn what_is_not_built_yet_is_refused_by_name() {
         "--config.file=x",
         "--api.client-id=x",
         "--api.client-secret-file=x",
-        "--state.path=x",
         "--state.url=postgres://example.com/x",
         "--metrics.hostname=hash",
         "--metrics.hostname=drop",
@@ -106,8 +105,8 @@ fn what_is_not_built_yet_is_refused_by_name() {
         &["METAACCESS_CLIENT_SECRET", "not available yet"],
     );
     is_refused(&["check"], &ACCOUNT, &["check", "not available yet"]);
-    let state = [("METAACCESS_STATE_PATH", "x"), ACCOUNT[0]];
-    is_refused(&[], &state, &["METAACCESS_STATE_PATH", "not available yet"]);
+    let state = [("METAACCESS_STATE_URL", "x"), ACCOUNT[0]];
+    is_refused(&[], &state, &["METAACCESS_STATE_URL", "not available yet"]);
 }
 
 #[test]

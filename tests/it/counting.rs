@@ -28,7 +28,7 @@ fn is_counted_exactly(settings: Settings, flags: &[&str]) {
     assert!(api.truth().log(EventType::Admin).lines > 0);
     for lost in [
         "metaaccess_log_unattributed_lines_total",
-        "metaaccess_log_given_up_total",
+        "metaaccess_log_missed_lines_total",
         "metaaccess_log_unparsable_lines_total",
         "metaaccess_series_overflowed_lines_total",
     ] {

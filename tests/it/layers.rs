@@ -39,9 +39,9 @@ const FLOORS: [(&str, &[&str]); 8] = [
 ];
 
 /// No async, no clock, no I/O, no serde, no prometheus.
-const CORE: [&str; 10] = [
+const CORE: [&str; 11] = [
     "event", "moment", "budget", "ledger", "stitch", "series", "sighting", "order", "window",
-    "saved",
+    "saved", "tally",
 ];
 
 /// What the core and the plan know nothing of.

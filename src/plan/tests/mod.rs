@@ -119,7 +119,7 @@ impl Reader {
         order: Order,
         mut between: impl Iterator<Item = Between>,
     ) -> Outcome {
-        let mut plan = Plan::new(&self.state, REACH);
+        let mut plan = Plan::new(&mut self.state, REACH);
         for _ in 0..2_000 {
             let query = match plan.step(false) {
                 Step::Done(outcome) => return outcome,
@@ -304,7 +304,7 @@ fn an_order_that_turns_round_is_noticed_and_nothing_counts_twice() {
 fn one_page_said_to_be_past_the_end_closes_nothing() {
     let mut model = distinct(400, 400);
     let mut reader = Reader::new(OrderSetting::Auto);
-    let mut plan = Plan::new(&reader.state, REACH);
+    let mut plan = Plan::new(&mut reader.state, REACH);
     for answer in [
         model.answer(Query::FIRST, Order::NewestFirst),
         Answer::PastTheEnd,
@@ -324,7 +324,7 @@ fn an_empty_answer_of_a_log_that_held_lines_is_trouble_and_forgets_nothing() {
     let mut reader = Reader::new(OrderSetting::Auto);
     reader.rest(&mut model, Order::NewestFirst);
     for answer in [Answer::PastTheEnd, Answer::Lines(Vec::new())] {
-        let mut plan = Plan::new(&reader.state, REACH);
+        let mut plan = Plan::new(&mut reader.state, REACH);
         plan.answer(answer, &mut reader.state);
         assert!(matches!(plan.step(false), Step::Done(Outcome::Failed(_))));
     }
@@ -356,8 +356,8 @@ fn late_lines_are_looked_for_while_requests_are_to_spare() {
         requests: 0,
     };
     reader.rest(&mut model, Order::NewestFirst);
-    let plan = |reader: &Reader| Plan::new(&reader.state, REACH);
-    let mut calm = plan(&reader);
+    let plan = |reader: &mut Reader| Plan::new(&mut reader.state, REACH);
+    let mut calm = plan(&mut reader);
     while let Step::Ask(query) = calm.step(false) {
         calm.answer(model.answer(query, Order::NewestFirst), &mut reader.state);
     }

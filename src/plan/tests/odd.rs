@@ -68,7 +68,7 @@ fn one_413_while_the_end_is_looked_for_does_not_move_the_lookback() {
     for missing in 1..8 {
         let mut model = distinct(5_000, 1);
         let mut reader = reader();
-        let mut plan = Plan::new(&reader.state, REACH);
+        let mut plan = Plan::new(&mut reader.state, REACH);
         let mut asked = 0;
         while let Step::Ask(query) = plan.step(false) {
             let answer = if asked == missing {
@@ -89,14 +89,14 @@ fn one_413_while_the_end_is_looked_for_does_not_move_the_lookback() {
 fn half_a_history_is_not_shown_because_of_empty_answers() {
     let model = distinct(1_000, 1);
     let mut reader = reader();
-    let mut plan = Plan::new(&reader.state, REACH);
+    let mut plan = Plan::new(&mut reader.state, REACH);
     for _ in 0..2 {
         if let Step::Ask(query) = plan.step(false) {
             plan.answer(model.answer(query, Order::NewestFirst), &mut reader.state);
         }
     }
     for _ in 0..3 {
-        let mut plan = Plan::new(&reader.state, REACH);
+        let mut plan = Plan::new(&mut reader.state, REACH);
         plan.answer(Answer::Lines(Vec::new()), &mut reader.state);
     }
     assert!(!reader.state.is_complete());
@@ -106,7 +106,7 @@ fn half_a_history_is_not_shown_because_of_empty_answers() {
 fn a_first_read_ends_although_the_old_end_shrinks_by_more_than_the_overlap() {
     let mut model = distinct(2_000, 2);
     let mut reader = reader();
-    let mut plan = Plan::new(&reader.state, REACH);
+    let mut plan = Plan::new(&mut reader.state, REACH);
     let mut asked = 0;
     while let Step::Ask(query) = plan.step(false) {
         assert!(asked < 150, "{:?}", plan.step(false));
@@ -193,7 +193,7 @@ fn entries_whose_dates_nobody_can_read_are_counted_once_and_cost_little() {
         let mut state = LogState::new(OrderSetting::Auto);
         let (mut counted, mut asked) = (0, Vec::new());
         for _ in 0..4 {
-            let mut plan = Plan::new(&state, REACH);
+            let mut plan = Plan::new(&mut state, REACH);
             let mut requests = 0;
             while let Step::Ask(query) = plan.step(false) {
                 let Answer::Lines(mut sightings) = model.answer(query, Order::NewestFirst) else {
@@ -245,7 +245,7 @@ fn empty_answers_are_believed_only_in_a_row() {
     let mut reader = reader();
     reader.rest(&mut model, Order::NewestFirst);
     for _ in 0..40 {
-        let mut plan = Plan::new(&reader.state, REACH);
+        let mut plan = Plan::new(&mut reader.state, REACH);
         plan.answer(Answer::PastTheEnd, &mut reader.state);
         let failed = Step::Done(Outcome::Failed(Trouble::PageMissing));
         assert_eq!(plan.step(false), failed);

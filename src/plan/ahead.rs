@@ -1,0 +1,257 @@
+//! Reading ahead: full pages that do not overlap, taken for nothing until it is proven how they lie.
+//!
+//! Pages that overlap prove by themselves how the log moved between them, but show hardly forty new
+//! lines each, since `limit` and `page` allow only some starts. Pages that abut show fifty, but leave
+//! open whether lines moved by just so much that some are shown twice, or not at all. So a long read
+//! asks for a run of them and then again for the page before the run: how far its lines have moved
+//! since is how far all lines have. The pages are joined with as much overlap as they can have, which
+//! counts fewest and is never too little. If that is no more than the lines have moved in all, it is
+//! right for each of them; if not, the run is thrown away. Nothing is counted before.
+
+use crate::sighting::{LineId, Sighting};
+use crate::stitch::Response;
+use crate::window::{PAGE, Query};
+
+/// The most pages of a run.
+const RUN: usize = 24;
+
+/// A run ends early when lines seem to have moved as far as this: the longer it gets, the less likely
+/// it is to be proven.
+const MOVES_TOO_MUCH: i64 = 3;
+
+/// The fewest lines that have to be seen again to tell how far they have moved, and how many of them
+/// have to be unlike all others.
+const RECOGNISED: usize = 20;
+const UNLIKE_OTHERS: usize = 5;
+
+/// How often it is tried to prove a run before it is thrown away.
+const CHECKS: u8 = 3;
+
+/// A run of pages that follow a stretch.
+#[derive(Clone, Debug)]
+pub(super) struct Ahead {
+    /// The last answer of the stretch.
+    before: Response,
+    pages: Vec<Response>,
+    stage: Stage,
+    checks: u8,
+}
+
+#[derive(Clone, Debug)]
+enum Stage {
+    /// Asking for pages.
+    Run,
+    /// Asking again for the page before the run.
+    Before,
+    /// With that answer, asking for the last page of the run again: had it moved since, the page
+    /// before the run may have too.
+    Last(Response),
+}
+
+/// What an answer to a run means.
+#[derive(Debug)]
+pub(super) enum Verdict {
+    NotYet,
+    /// The pages, and how many first lines of each are the last ones of the page before it.
+    Proven(Vec<(Response, usize)>),
+    Unproven,
+}
+
+impl Ahead {
+    /// A run after the last answer of a stretch.
+    pub(super) fn new(before: &Response) -> Self {
+        Self {
+            before: before.clone(),
+            pages: Vec::new(),
+            stage: Stage::Run,
+            checks: 0,
+        }
+    }
+
+    /// The request to make next.
+    pub(super) fn query(&self) -> Query {
+        match &self.stage {
+            Stage::Run => Query::full(self.last().end() / PAGE + 1),
+            Stage::Before => self.before.query(),
+            Stage::Last(_) => self.last().query(),
+        }
+    }
+
+    /// How many lines the run holds so far.
+    pub(super) fn lines(&self) -> usize {
+        self.pages.iter().map(|page| page.sightings.len()).sum()
+    }
+
+    /// Takes the answer to [`Self::query`]. `is_enough` says whether a page holds what the read is to
+    /// reach.
+    pub(super) fn answer(
+        &mut self,
+        answer: Response,
+        is_enough: impl FnOnce(&Response) -> bool,
+    ) -> Verdict {
+        match std::mem::replace(&mut self.stage, Stage::Run) {
+            Stage::Run => self.run_on(answer, is_enough),
+            Stage::Before => self.compare(answer),
+            Stage::Last(before) => self.confirm(&before, &answer),
+        }
+    }
+
+    fn run_on(&mut self, page: Response, is_enough: impl FnOnce(&Response) -> bool) -> Verdict {
+        // That the log ends here, a page that overlaps has to show.
+        let is_missing = page.sightings.is_empty();
+        let is_last = is_missing || page.is_short() || is_enough(&page);
+        if !is_missing {
+            self.pages.push(page);
+        }
+        if self.pages.is_empty() {
+            return Verdict::Unproven;
+        }
+        let moves_too_much = sum_of_furthest(&self.ways()) >= MOVES_TOO_MUCH;
+        if is_last || moves_too_much || self.pages.len() >= RUN {
+            self.stage = Stage::Before;
+        }
+        Verdict::NotYet
+    }
+
+    fn compare(&mut self, before: Response) -> Verdict {
+        self.checks += 1;
+        let Some(moved) = distance(&self.before, &before) else {
+            return Verdict::Unproven;
+        };
+        let ways = self.ways();
+        if ways.iter().all(|ways| ways.len() == 1) && sum_of_furthest(&ways) == moved {
+            return self.proven(furthest_of_each(&ways));
+        }
+        self.stage = Stage::Last(before);
+        Verdict::NotYet
+    }
+
+    fn confirm(&mut self, before: &Response, again: &Response) -> Verdict {
+        let moved = distance(&self.before, before);
+        let since = distance(self.last(), again);
+        let (Some(moved), Some(since)) = (moved, since) else {
+            return Verdict::Unproven;
+        };
+        let ways = self.ways();
+        // No more than had moved before the last answer was asked for: right for each.
+        if sum_of_furthest(&ways) + since == moved {
+            return self.proven(furthest_of_each(&ways));
+        }
+        if moved == 0 && since == 0 {
+            return self.proven_in_part(&ways);
+        }
+        if self.checks >= CHECKS || since >= MOVES_TOO_MUCH {
+            return Verdict::Unproven;
+        }
+        self.stage = Stage::Before;
+        Verdict::NotYet
+    }
+
+    /// Nothing has moved, so that the pages before the first one that fits in several ways are right.
+    /// That one has to be read so that it overlaps.
+    fn proven_in_part(&mut self, ways: &[Vec<Way>]) -> Verdict {
+        let in_one_way = ways.iter().take_while(|ways| ways.len() == 1);
+        let sure: Vec<Vec<Way>> = in_one_way.cloned().collect();
+        if sure.is_empty() || sum_of_furthest(&sure) != 0 {
+            return Verdict::Unproven;
+        }
+        self.pages.truncate(sure.len());
+        self.proven(furthest_of_each(&sure))
+    }
+
+    fn proven(&mut self, shown_again: Vec<usize>) -> Verdict {
+        let pages = std::mem::take(&mut self.pages);
+        Verdict::Proven(pages.into_iter().zip(shown_again).collect())
+    }
+
+    fn last(&self) -> &Response {
+        self.pages.last().unwrap_or(&self.before)
+    }
+
+    fn ways(&self) -> Vec<Vec<Way>> {
+        let before = std::iter::once(&self.before).chain(&self.pages);
+        let pairs = before.zip(&self.pages);
+        pairs.map(|(before, page)| ways(before, page)).collect()
+    }
+}
+
+/// One way in which a page may follow the one before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Way {
+    /// How many of its first lines are the last ones of the page before it.
+    shown_again: usize,
+    /// How far the lines then have moved in between.
+    moved: i64,
+}
+
+/// The ways in which a page may follow another, the least overlap first. That lines between them are
+/// missing is none of them: then they have moved less than any says.
+fn ways(before: &Response, page: &Response) -> Vec<Way> {
+    let asked_again = as_i64(before.end()) - as_i64(page.start);
+    let most = before.sightings.len().min(page.sightings.len());
+    let fits = |lines: &usize| is_shown_again(before, page, *lines);
+    let way = |lines| Way {
+        shown_again: lines,
+        moved: count(lines) - asked_again,
+    };
+    let ways = (0..=most).filter(fits).map(way);
+    let (on, back): (Vec<Way>, Vec<Way>) = ways.partition(|way| way.moved >= 0);
+    // Where lines are asked for again and seen again, they are those.
+    if on.is_empty() { back } else { on }
+}
+
+fn furthest(ways: &[Way]) -> i64 {
+    ways.last().map_or(0, |way| way.moved)
+}
+
+fn sum_of_furthest(ways: &[Vec<Way>]) -> i64 {
+    ways.iter().map(|ways| furthest(ways)).sum()
+}
+
+fn furthest_of_each(ways: &[Vec<Way>]) -> Vec<usize> {
+    let of_each = ways.iter().map(|ways| ways.last());
+    of_each
+        .map(|way| way.map_or(0, |way| way.shown_again))
+        .collect()
+}
+
+fn is_shown_again(before: &Response, page: &Response, lines: usize) -> bool {
+    let from = before.sightings.len().saturating_sub(lines);
+    let end = before.sightings.get(from..).unwrap_or_default();
+    let begin = page.sightings.get(..lines).unwrap_or_default();
+    ids(end).eq(ids(begin))
+}
+
+/// How far the lines of a page have moved since it was asked for before; none where that cannot be
+/// told.
+fn distance(earlier: &Response, later: &Response) -> Option<i64> {
+    let (before, now) = (earlier.sightings.as_slice(), later.sightings.as_slice());
+    let on = (0..now.len()).filter(|lines| is_recognised(before, now.get(*lines..)));
+    let back = (1..before.len()).filter(|lines| is_recognised(now, before.get(*lines..)));
+    let mut ways = on.map(count).chain(back.map(|lines| -count(lines)));
+    let only = ways.next()?;
+    ways.next().is_none().then_some(only)
+}
+
+/// Whether the lines begin alike, as far as both go, and enough of them are unlike all others.
+fn is_recognised(lines: &[Sighting], others: Option<&[Sighting]>) -> bool {
+    let others = others.unwrap_or_default();
+    let common = lines.len().min(others.len());
+    let once = |id: &LineId| lines.iter().filter(|s| s.id == *id).count() == 1;
+    let begin = lines.get(..common).unwrap_or_default();
+    common >= RECOGNISED
+        && ids(begin).eq(ids(others).take(common))
+        && ids(begin).filter(once).count() >= UNLIKE_OTHERS
+}
+
+fn ids(sightings: &[Sighting]) -> impl Iterator<Item = LineId> {
+    sightings.iter().map(|sighting| sighting.id)
+}
+
+fn as_i64(place: u64) -> i64 {
+    i64::try_from(place).unwrap_or(i64::MAX)
+}
+
+fn count(lines: usize) -> i64 {
+    i64::try_from(lines).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,81 @@
+//! What was saved of an account, taken up again as it is configured now.
+
+use jiff::tz::TimeZone;
+
+use crate::event::{EventType, Minute};
+use crate::plan::{LogState, OrderSetting};
+use crate::saved::{Saved, SavedBucket, SavedLog, SavedRequests};
+use crate::series::{Series, SeriesLimits};
+use crate::sight;
+use crate::sighting::Bucket;
+use crate::tally::Tallies;
+
+/// What an account goes on from.
+#[derive(Debug)]
+pub struct Restored {
+    pub states: Vec<(EventType, LogState)>,
+    pub series: Series,
+    pub tallies: Tallies,
+    pub budget: Option<SavedRequests>,
+}
+
+impl Restored {
+    /// Takes up what was saved, for these logs. Where the lines are read in another zone than before,
+    /// their minutes are moved as the lines will be: a line that was counted is not a new one.
+    pub fn new(
+        saved: Saved,
+        logs: &[EventType],
+        order: OrderSetting,
+        zone: &TimeZone,
+        limits: SeriesLimits,
+    ) -> Self {
+        let states = logs.iter().map(|log| {
+            let buckets = saved.buckets.iter();
+            let of_log = buckets.filter(|bucket| bucket.event_type == *log);
+            let buckets: Vec<SavedBucket> = of_log.cloned().collect();
+            let state = match saved.logs.iter().find(|saved| saved.event_type == *log) {
+                Some(saved) => state(order, saved, buckets, zone),
+                None => LogState::new(order),
+            };
+            (*log, state)
+        });
+        Self {
+            states: states.collect(),
+            tallies: Tallies::restore(&saved.tallies),
+            series: Series::restore(limits, saved.series),
+            budget: saved.requests,
+        }
+    }
+}
+
+fn state(
+    order: OrderSetting,
+    saved: &SavedLog,
+    buckets: Vec<SavedBucket>,
+    zone: &TimeZone,
+) -> LogState {
+    let before = match TimeZone::get(&saved.zone) {
+        Ok(before) if zone.iana_name() != Some(saved.zone.as_str()) => before,
+        _ => return LogState::restore(order, saved, buckets),
+    };
+    let moved = |minute: Minute| sight::in_other_zone(minute, &before, zone);
+    let forgotten: Vec<Bucket> = buckets.iter().map(|saved| saved.bucket).collect();
+    let mut log = saved.clone();
+    log.horizon = log.horizon.map(moved);
+    log.closed_below = log.closed_below.map(moved);
+    log.second_hour = None;
+    for open in &mut log.open {
+        open.minute = moved(open.minute);
+    }
+    let buckets = buckets.into_iter().map(|saved| SavedBucket {
+        bucket: match saved.bucket {
+            Bucket::Undated => Bucket::Undated,
+            Bucket::Day(start) => Bucket::Day(moved(start)),
+            Bucket::At(minute) => Bucket::At(moved(minute)),
+        },
+        ..saved
+    });
+    let mut state = LogState::restore(order, &log, buckets.collect());
+    state.is_rewritten(&forgotten);
+    state
+}
