@@ -6,7 +6,10 @@ use serde_json::{Value, json};
 use url::form_urlencoded;
 
 use super::Simulator;
-use super::posted::{Posted, PostedDrift, PostedFault, PostedLine, PostedPurge, PostedRename};
+use super::posted::{
+    Posted, PostedDrift, PostedFault, PostedHiding, PostedLine, PostedOrder, PostedOthers,
+    PostedPurge, PostedRename,
+};
 use super::reply::Answer;
 use super::told::{requests_json, truth_json};
 
@@ -26,16 +29,21 @@ What the vendor does not have; none of it counts for the rate limit:
                                 "description" if the log says more than the event; "minute" (since
                                 1970) in place of a date; "raw" (any JSON) for a malformed entry,
                                 "raw_date" for a malformed date
-  POST   /simulator/faults      {"kind":"status","status":503,"target":"logs","times":2,"skip":0}
+  POST   /simulator/faults      {"kind":"status","status":503,"target":"logs","times":2,"skip":0,"every":1}
                                 kinds: status (status, retry_after), html, truncated, cut_off,
                                 endless, redirect (location), hang, delay (ms, spread_ms),
-                                late_arrival (ms, spread_ms), garbage, extra_lines (lines), reset;
+                                late_arrival (ms, spread_ms), garbage, extra_lines (lines), reversed, reset;
                                 target logs, token, account or all; also event_type and page
   GET    /simulator/faults      how many are not spent
   DELETE /simulator/faults      clears them
   POST   /simulator/purge       {"event_type":"device","oldest":10}, or "newest":10, or
                                 "hostname":"TEST-R1W3Y"
   POST   /simulator/rename      {"event_type":"device","from":"TEST-R1W3Y","to":"<private>"}
+  POST   /simulator/hide        {"event_type":"device"}: every hostname is <private> from now on
+  POST   /simulator/order       {"order":"oldest-first"}, or "newest-first",
+                                "newest-day-oldest-time", "oldest-day-newest-time",
+                                "newest-page-oldest-time": how pages are shown from now on
+  POST   /simulator/others      {"requests":5}: so many places of every window are others'
   POST   /simulator/pause       no line arrives, and simulated time stands still
   POST   /simulator/resume      it goes on from there
   POST   /simulator/drift       {"lines":3,"every":1,"purge":0}: after every "every"-th answer
@@ -64,6 +72,9 @@ pub fn answer(
         ("POST", "faults") => inject(simulator, body),
         ("POST", "purge") => purge(simulator, body),
         ("POST", "rename") => rename(simulator, body),
+        ("POST", "hide") => hide(simulator, body),
+        ("POST", "order") => order(simulator, body),
+        ("POST", "others") => others(simulator, body),
         ("POST", "drift") => drift(simulator, body),
         ("POST", "pause") => done(|| simulator.pause()),
         ("POST", "resume") => done(|| simulator.resume()),
@@ -152,6 +163,22 @@ fn rename(simulator: &Simulator, body: &[u8]) -> Result<Value, Refused> {
     let posted: PostedRename = parsed(body)?;
     let renamed = simulator.rename(posted.event_type.0, &posted.from, &posted.to);
     Ok(json!({ "renamed": renamed }))
+}
+
+fn hide(simulator: &Simulator, body: &[u8]) -> Result<Value, Refused> {
+    let posted: PostedHiding = parsed(body)?;
+    Ok(json!({ "hidden": simulator.hide_hosts(posted.event_type.0) }))
+}
+
+fn order(simulator: &Simulator, body: &[u8]) -> Result<Value, Refused> {
+    let posted: PostedOrder = parsed(body)?;
+    let order = posted.order().map_err(|reason| Refused(400, reason))?;
+    done(|| simulator.turn(order))
+}
+
+fn others(simulator: &Simulator, body: &[u8]) -> Result<Value, Refused> {
+    let posted: PostedOthers = parsed(body)?;
+    done(|| simulator.set_others(posted.requests))
 }
 
 fn drift(simulator: &Simulator, body: &[u8]) -> Result<Value, Refused> {

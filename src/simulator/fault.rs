@@ -34,6 +34,8 @@ pub enum Kind {
     Garbage,
     /// So many lines more than the page's limit.
     ExtraLines { lines: usize },
+    /// A page whose lines come the other way round.
+    Reversed,
     /// The connection is reset without an answer.
     Reset,
 }
@@ -74,6 +76,9 @@ pub struct Fault {
     pub page: Option<u64>,
     /// Matching requests to let pass first.
     pub skip: u64,
+    /// Of the matching requests from then on the first is struck and each so-many-th after it; 0 is
+    /// read as 1.
+    pub every: u64,
     /// Matching requests to strike then; none for all until the faults are cleared.
     pub times: Option<u64>,
 }
@@ -87,6 +92,7 @@ impl Fault {
             event_type: None,
             page: None,
             skip: 0,
+            every: 1,
             times: None,
         }
     }
@@ -124,6 +130,7 @@ impl Fault {
             self.skip -= 1;
             return false;
         }
+        self.skip = self.every.saturating_sub(1);
         match &mut self.times {
             None => true,
             Some(0) => false,
@@ -240,6 +247,20 @@ mod tests {
         let request = page(EventType::Device, 1);
         let seen: Vec<bool> = (0..5).map(|_| struck(&mut faults, &request)).collect();
         assert_eq!(seen, [false, true, true, false, false]);
+    }
+
+    #[test]
+    fn a_fault_of_every_third_lets_two_pass_in_between() {
+        let mut faults = Faults::default();
+        faults.inject(Fault {
+            skip: 1,
+            every: 3,
+            ..Fault::next(unavailable(), 2)
+        });
+        let request = page(EventType::Device, 1);
+        let seen: Vec<bool> = (0..8).map(|_| struck(&mut faults, &request)).collect();
+        let expected = [false, true, false, false, true, false, false, false];
+        assert_eq!(seen, expected);
     }
 
     #[test]

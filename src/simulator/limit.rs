@@ -84,6 +84,8 @@ pub struct Verdict {
 #[derive(Clone, Debug)]
 pub struct Limiter {
     limit: RateLimit,
+    /// Places of every window that others of the same account have taken.
+    others: usize,
     /// The places taken in the window before the present, oldest first.
     taken: VecDeque<Moment>,
     /// Every request in the window before the present, refused or not.
@@ -111,6 +113,7 @@ impl Limiter {
     pub fn new(limit: RateLimit) -> Self {
         Self {
             limit,
+            others: 0,
             taken: VecDeque::new(),
             window: VecDeque::new(),
             record: Record::default(),
@@ -123,7 +126,7 @@ impl Limiter {
         leave(&mut self.taken, now, self.limit.window);
         leave(&mut self.window, now, self.limit.window);
         self.window.push_back(now);
-        let full = self.taken.len() >= self.limit.requests;
+        let full = self.taken.len() + self.others >= self.limit.requests;
         let admitted = !full || !self.limit.enforce;
         if admitted || self.limit.count_refused {
             self.taken.push_back(now);
@@ -132,7 +135,10 @@ impl Limiter {
         self.record.note(request, self.window.len(), full);
         Verdict {
             admitted,
-            remaining: self.limit.requests.saturating_sub(self.taken.len()),
+            remaining: self
+                .limit
+                .requests
+                .saturating_sub(self.taken.len() + self.others),
             reset_in: oldest.plus(self.limit.window).since(now),
             number: self.record.total,
         }
@@ -146,6 +152,11 @@ impl Limiter {
         if let Some(request) = index.and_then(|index| self.record.requests.get_mut(index)) {
             request.status = Some(status);
         }
+    }
+
+    /// Lets others take so many places of every window from now on. The record does not show them.
+    pub fn set_others(&mut self, places: usize) {
+        self.others = places;
     }
 
     pub fn limit(&self) -> RateLimit {
@@ -239,6 +250,15 @@ mod tests {
         assert_eq!(strict, [true, true, true, false, true, true, false]);
         let lenient = admitted(&mut limiter(false, true), &times);
         assert_eq!(lenient, [true, true, true, false, true, true, true]);
+    }
+
+    #[test]
+    fn places_of_others_are_left_to_nobody_else() {
+        let mut limiter = limiter(true, true);
+        limiter.set_others(2);
+        assert_eq!(limiter.arrive(request(0)).remaining, 0);
+        assert_eq!(admitted(&mut limiter, &[500, 1500]), [false, true]);
+        assert_eq!(limiter.record().over_limit, 1);
     }
 
     #[test]

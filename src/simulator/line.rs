@@ -113,6 +113,20 @@ mod tests {
     }
 
     #[test]
+    fn the_hour_that_occurs_twice_is_written_twice_and_the_one_that_is_left_out_never() {
+        let zone = TimeZone::get("Europe/Berlin").unwrap();
+        let clocks = |first: Minute| {
+            let minutes = (0..3).map(|hour| first.minus(-hour * 60));
+            let hours = minutes.map(|minute| written(minute, &zone).hour());
+            hours.collect::<Vec<_>>()
+        };
+        let autumn = minute_at("2025-10-26T01:30:00".parse().unwrap(), &zone).unwrap();
+        assert_eq!(clocks(autumn), [1, 2, 2]);
+        let spring = minute_at("2025-03-30T01:30:00".parse().unwrap(), &zone).unwrap();
+        assert_eq!(clocks(spring), [1, 3, 4]);
+    }
+
+    #[test]
     fn a_category_without_a_version_stands_alone() {
         assert_eq!(Line::category_field("Console", ""), "Console");
         assert_eq!(

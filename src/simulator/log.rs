@@ -22,6 +22,9 @@ pub enum Order {
     NewestDayOldestTime,
     /// The oldest day first, and in each day the newest time first.
     OldestDayNewestTime,
+    /// The newest entries on page 1, the newest day first, and in what a page holds of a day the
+    /// oldest time first.
+    NewestPageOldestTime,
 }
 
 /// What a log keeps at an entry's place.
@@ -165,6 +168,21 @@ impl Log {
         renamed
     }
 
+    /// Rewrites the hostname of every line that is already logged, and gives how many changed.
+    pub fn rename_all(&mut self, to: &str) -> usize {
+        let to: Arc<str> = to.into();
+        let mut renamed = 0;
+        for entry in &mut self.entries {
+            if let Content::Line { hostname, .. } = &mut entry.content
+                && **hostname != *to
+            {
+                *hostname = Arc::clone(&to);
+                renamed += 1;
+            }
+        }
+        renamed
+    }
+
     /// The entries of a page, counted from 1, in the order shown. Costs what the page holds, however
     /// long the log; page 1 of an empty log is an empty page.
     pub fn page(&self, limit: usize, page: usize, order: Order) -> Result<Vec<&Entry>, PastTheEnd> {
@@ -181,13 +199,21 @@ impl Log {
         let shown = first.min(len)..first.saturating_add(lines).min(len);
         match order {
             Order::OldestFirst => self.entries.range(shown).collect(),
-            Order::NewestFirst => {
-                let mirrored = len - shown.end..len - shown.start;
-                self.entries.range(mirrored).rev().collect()
+            Order::NewestFirst => self.newest_first(shown),
+            Order::NewestPageOldestTime => {
+                let mut found = self.newest_first(shown);
+                let same_day = |a: &&Entry, b: &&Entry| a.written.date() == b.written.date();
+                found.chunk_by_mut(same_day).for_each(<[&Entry]>::reverse);
+                found
             }
             Order::NewestDayOldestTime => self.by_days(shown, true),
             Order::OldestDayNewestTime => self.by_days(shown, false),
         }
+    }
+
+    fn newest_first(&self, shown: Range<usize>) -> Vec<&Entry> {
+        let mirrored = self.len() - shown.end..self.len() - shown.start;
+        self.entries.range(mirrored).rev().collect()
     }
 
     /// The positions `shown` of an order whose days run one way and times the other.
@@ -289,6 +315,16 @@ mod tests {
     }
 
     #[test]
+    fn a_page_of_the_newest_may_show_each_day_s_oldest_time_first() {
+        // A day of 1440 minutes ends between the third and the fourth.
+        let log = log_of([1437, 1438, 1439, 1440, 1441, 1442]);
+        let shown = |limit| all_pages(&log, limit, Order::NewestPageOldestTime).join(" ");
+        let hosts = |numbers: [u8; 6]| numbers.map(|n| format!("TEST-{n:05}")).join(" ");
+        assert_eq!(shown(50), hosts([3, 4, 5, 0, 1, 2]));
+        assert_eq!(shown(2), hosts([4, 5, 3, 2, 0, 1]));
+    }
+
+    #[test]
     fn a_late_line_is_sorted_in_by_its_date_below_newer_ones() {
         let mut log = log_of([10, 10, 12, 13]);
         log.insert(line(10, "TEST-LATE1"));
@@ -349,5 +385,7 @@ mod tests {
             all_pages(&log, 50, Order::OldestFirst),
             ["TEST-00000", "<private>", "TEST-00002"]
         );
+        assert_eq!(log.rename_all("<private>"), 2);
+        assert_eq!(all_pages(&log, 50, Order::OldestFirst), ["<private>"; 3]);
     }
 }

@@ -14,6 +14,7 @@ mod answer;
 mod arrivals;
 mod asked;
 mod body;
+mod change;
 mod company;
 mod control;
 mod fault;
@@ -41,6 +42,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 
 pub use answer::Style;
+pub use change::{Change, PRIVATE};
 pub use fault::{Fault, Kind, Target, Wait};
 pub use limit::{PathKind, RateLimit, Received, Record};
 pub use line::Line;
@@ -56,7 +58,7 @@ use crate::moment::Moment;
 use asked::Asked;
 use reply::Reply;
 use vendor::{Now, Vendor};
-use world::World;
+use world::{Twist, World};
 
 /// Serves a simulator of these settings until the shutdown comes.
 pub async fn run(listener: TcpListener, settings: Settings, shutdown: impl Future<Output = ()>) {
@@ -151,6 +153,32 @@ impl Simulator {
         self.with(|vendor| vendor.world.rename(event_type, from, to))
     }
 
+    /// Makes every hostname of a log `<private>`, and gives how many lines that rewrote. The truth
+    /// keeps those as they were logged; lines to come count as hidden.
+    pub fn hide_hosts(&self, event_type: EventType) -> usize {
+        self.with(|vendor| vendor.world.hide_hosts(event_type))
+    }
+
+    /// Shows both logs in this order from now on.
+    pub fn turn(&self, order: Order) {
+        self.with(|vendor| vendor.world.turn(order));
+    }
+
+    /// Plans a change of a log for the moment after its next `answers` answers, paused or not.
+    pub fn plan(&self, event_type: EventType, answers: u64, change: Change) {
+        self.with(|vendor| vendor.world.plan(event_type, answers, change));
+    }
+
+    /// Changes that are planned and have not come yet: to wait until one has.
+    pub fn planned(&self) -> usize {
+        self.with(|vendor| vendor.world.planned())
+    }
+
+    /// Lets others of the account take so many places of every window of the rate limit.
+    pub fn set_others(&self, places: usize) {
+        self.with(|vendor| vendor.limiter.set_others(places));
+    }
+
     /// Stops arrivals, drift and simulated time.
     pub fn pause(&self) {
         self.with(|vendor| vendor.world.pause(self.elapsed()));
@@ -178,7 +206,7 @@ impl Simulator {
         limit: usize,
         page: usize,
     ) -> Result<Vec<u8>, PastTheEnd> {
-        self.with(|vendor| vendor.world.page(event_type, limit, page, 0))
+        self.with(|vendor| vendor.world.page(event_type, limit, page, Twist::default()))
     }
 
     /// How long this request is on its way before it is to be received.

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::fault::{Fault, Kind, Target, Wait};
 use super::line::{Line, minute_at};
-use super::log::{Purge, Raw};
+use super::log::{Order, Purge, Raw};
 use super::settings::Drift;
 use crate::event::{EventType, Minute};
 
@@ -132,6 +132,8 @@ pub struct PostedFault {
     page: Option<u64>,
     #[serde(default)]
     skip: u64,
+    #[serde(default)]
+    every: u64,
     times: Option<u64>,
     status: Option<u16>,
     retry_after: Option<u64>,
@@ -165,6 +167,7 @@ impl PostedFault {
             event_type: self.event_type.map(|log| log.0),
             page: self.page,
             skip: self.skip,
+            every: self.every.max(1),
             times: self.times,
         })
     }
@@ -192,6 +195,7 @@ impl PostedFault {
             "extra_lines" => Kind::ExtraLines {
                 lines: self.lines.ok_or("lines is missing")?,
             },
+            "reversed" => Kind::Reversed,
             "reset" => Kind::Reset,
             other => return Err(format!("there is no fault of kind {other:?}")),
         })
@@ -236,6 +240,40 @@ pub struct PostedRename {
     pub to: String,
 }
 
+/// The log whose hostnames are to be hidden.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PostedHiding {
+    pub event_type: LogName,
+}
+
+/// The order in which the logs are to be shown.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PostedOrder {
+    order: String,
+}
+
+impl PostedOrder {
+    pub fn order(&self) -> Result<Order, String> {
+        match self.order.as_str() {
+            "newest-first" => Ok(Order::NewestFirst),
+            "oldest-first" => Ok(Order::OldestFirst),
+            "newest-day-oldest-time" => Ok(Order::NewestDayOldestTime),
+            "oldest-day-newest-time" => Ok(Order::OldestDayNewestTime),
+            "newest-page-oldest-time" => Ok(Order::NewestPageOldestTime),
+            other => Err(format!("there is no order {other:?}")),
+        }
+    }
+}
+
+/// How many places of every window others take.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PostedOthers {
+    pub requests: usize,
+}
+
 /// What is to happen to the logs between page requests.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -252,7 +290,7 @@ impl PostedDrift {
     pub fn drift(self) -> Drift {
         Drift {
             lines: self.lines,
-            every: self.every,
+            every: self.every.max(1),
             purge: self.purge,
         }
     }
@@ -299,12 +337,13 @@ mod tests {
     #[test]
     fn a_fault_names_its_kind_and_whom_it_strikes() {
         let read = fault(
-            r#"{"kind":"status","status":503,"target":"logs","event_type":"admin","page":2,"skip":1,"times":3}"#,
+            r#"{"kind":"status","status":503,"target":"logs","event_type":"admin","page":2,"skip":1,"every":2,"times":3}"#,
         );
         let expected = Fault {
             event_type: Some(EventType::Admin),
             page: Some(2),
             skip: 1,
+            every: 2,
             ..Fault::next(
                 Kind::Status {
                     status: 503,

@@ -13,7 +13,7 @@ use super::reply::{Answer, Fate, JSON, Reply, without_the_api};
 use super::rng::Rng;
 use super::settings::{HeaderMode, ResetForm, Settings};
 use super::token::Tokens;
-use super::world::World;
+use super::world::{Twist, World};
 use crate::moment::Moment;
 
 /// The present of both clocks, as told by the one who received the request.
@@ -90,17 +90,26 @@ impl Vendor {
 
     fn admitted(&mut self, asked: &Asked, received: &Received) -> Reply {
         let stroke = self.faults.strike(received, &mut self.rng);
+        let straight = Twist::default();
         let fate = match stroke.kind {
-            None => Fate::Answered(self.answer(asked, received.at, 0)),
-            Some(Kind::ExtraLines { lines }) => {
-                Fate::Answered(self.answer(asked, received.at, lines))
+            None => Fate::Answered(self.answer(asked, received.at, straight)),
+            Some(Kind::ExtraLines { lines: extra }) => {
+                let twist = Twist { extra, ..straight };
+                Fate::Answered(self.answer(asked, received.at, twist))
+            }
+            Some(Kind::Reversed) => {
+                let twist = Twist {
+                    reversed: true,
+                    ..straight
+                };
+                Fate::Answered(self.answer(asked, received.at, twist))
             }
             Some(Kind::Truncated) => {
-                let mut answer = self.answer(asked, received.at, 0);
+                let mut answer = self.answer(asked, received.at, straight);
                 answer.body.truncate(answer.body.len() / 2);
                 Fate::Answered(answer)
             }
-            Some(Kind::CutOff) => Fate::CutOff(self.answer(asked, received.at, 0)),
+            Some(Kind::CutOff) => Fate::CutOff(self.answer(asked, received.at, straight)),
             Some(kind) => without_the_api(kind),
         };
         Reply {
@@ -132,7 +141,7 @@ impl Vendor {
         ]);
     }
 
-    fn answer(&mut self, asked: &Asked, now: Moment, extra: usize) -> Answer {
+    fn answer(&mut self, asked: &Asked, now: Moment, twist: Twist) -> Answer {
         let expected = if asked.path == PathKind::Token {
             Method::POST
         } else {
@@ -152,7 +161,7 @@ impl Vendor {
                 "the access token is missing, unknown or expired",
             ),
             PathKind::Account => self.account(),
-            _ => self.page(asked, extra),
+            _ => self.page(asked, twist),
         }
     }
 
@@ -162,7 +171,7 @@ impl Vendor {
             .is_some_and(|token| self.tokens.accepts(token, now))
     }
 
-    fn page(&mut self, asked: &Asked, extra: usize) -> Answer {
+    fn page(&mut self, asked: &Asked, twist: Twist) -> Answer {
         let numbers = (
             asked.event_type(),
             asked.number("limit"),
@@ -180,7 +189,7 @@ impl Vendor {
             return Answer::error(406, "not_acceptable", "the limit is above the largest page");
         }
         let page = usize::try_from(page).unwrap_or(usize::MAX);
-        match self.world.page(event_type, limit, page, extra) {
+        match self.world.page(event_type, limit, page, twist) {
             Ok(body) => Answer::new(200, JSON, body),
             Err(_) => Answer::error(413, "page_too_large", "the page is past the last one"),
         }

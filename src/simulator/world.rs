@@ -1,13 +1,15 @@
 //! The simulated world: a clock, a company that writes both logs, and the truth of what it wrote.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::answer;
 use super::arrivals::Arrivals;
+use super::change::{Change, PRIVATE, Plans};
 use super::company::Company;
 use super::line::Line;
-use super::log::{Entry, Log, PastTheEnd, Purge, Raw};
+use super::log::{Entry, Log, Order, PastTheEnd, Purge, Raw};
 use super::pace::Pace;
 use super::settings::{Drift, Settings};
 use super::truth::Truth;
@@ -29,6 +31,20 @@ pub struct World {
     now_ms: u64,
     drift: Drift,
     answers: u64,
+    /// The order in which the logs are shown now.
+    order: Order,
+    plans: Plans,
+    /// The logs whose hostnames are hidden.
+    hidden: BTreeSet<EventType>,
+}
+
+/// What a page has that it was not asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Twist {
+    /// Lines more than its limit.
+    pub extra: usize,
+    /// Whether its lines come the other way round.
+    pub reversed: bool,
 }
 
 impl World {
@@ -43,6 +59,9 @@ impl World {
             pace: Pace::new(settings.speed),
             drift: settings.drift,
             answers: 0,
+            order: settings.order,
+            plans: Plans::default(),
+            hidden: BTreeSet::new(),
             settings,
         };
         for line in world.arrivals.history() {
@@ -113,35 +132,59 @@ impl World {
         self.log_mut(event_type).rename_host(from, to)
     }
 
+    /// Hides the hostnames of a log, and gives how many lines that rewrote.
+    pub fn hide_hosts(&mut self, event_type: EventType) -> usize {
+        self.hidden.insert(event_type);
+        self.log_mut(event_type).rename_all(PRIVATE)
+    }
+
+    /// Shows both logs in this order from now on.
+    pub fn turn(&mut self, order: Order) {
+        self.order = order;
+    }
+
+    /// Plans a change of a log for the moment after its next `answers` answers, paused or not.
+    pub fn plan(&mut self, event_type: EventType, answers: u64, change: Change) {
+        self.plans.add(event_type, answers, change);
+    }
+
+    /// Changes that are planned and have not come yet.
+    pub fn planned(&self) -> usize {
+        self.plans.len()
+    }
+
     pub fn set_drift(&mut self, drift: Drift) {
         self.drift = drift;
         self.answers = 0;
     }
 
-    /// The body of a page, with up to `extra` lines more than its limit; then the drift that follows
-    /// the answer has happened.
+    /// The body of a page with its twist; then what follows the answer has happened: planned changes
+    /// and drift.
     pub fn page(
         &mut self,
         event_type: EventType,
         limit: usize,
         page: usize,
-        extra: usize,
+        twist: Twist,
     ) -> Result<Vec<u8>, PastTheEnd> {
         let settings = Arc::clone(&self.settings);
         let log = self.log(event_type);
-        let found = log.page(limit, page, settings.order).and_then(|entries| {
+        let found = log.page(limit, page, self.order).and_then(|mut entries| {
             if log.is_empty() && settings.empty_is_413 {
                 return Err(PastTheEnd);
             }
-            if extra == 0 {
-                return Ok(answer::body(&entries, settings.style));
+            if twist.extra > 0 {
+                let first = page.saturating_sub(1).saturating_mul(limit);
+                entries = log.run(first, limit.saturating_add(twist.extra), self.order);
             }
-            let first = page.saturating_sub(1).saturating_mul(limit);
-            Ok(answer::body(
-                &log.run(first, limit.saturating_add(extra), settings.order),
-                settings.style,
-            ))
+            if twist.reversed {
+                entries.reverse();
+            }
+            Ok(answer::body(&entries, settings.style))
         });
+        for change in self.plans.after_answer(event_type) {
+            self.change(event_type, change);
+        }
         self.drift_after(event_type);
         found
     }
@@ -168,7 +211,24 @@ impl World {
         }
     }
 
+    fn change(&mut self, event_type: EventType, change: Change) {
+        match change {
+            Change::Append(lines) => lines.iter().for_each(|line| self.append(line)),
+            Change::Purge(what) => drop(self.purge(event_type, &what)),
+            Change::Rename { from, to } => drop(self.rename(event_type, &from, &to)),
+            Change::HideHosts => drop(self.hide_hosts(event_type)),
+            Change::Turn(order) => self.turn(order),
+        }
+    }
+
     fn log_line(&mut self, line: &Line) {
+        if self.hidden.contains(&line.event_type) && *line.hostname != *PRIVATE {
+            let hidden = Line {
+                hostname: PRIVATE.into(),
+                ..line.clone()
+            };
+            return self.log_line(&hidden);
+        }
         let entry = Entry::of_line(line, &self.settings.timezone);
         self.log_mut(line.event_type).insert(entry);
         self.truth.add(line);
@@ -270,8 +330,8 @@ mod tests {
         once.advance(seconds(299));
         assert!(often.truth().counts().eq(once.truth().counts()));
         assert_eq!(
-            often.page(EventType::Device, 50, 1, 0),
-            once.page(EventType::Device, 50, 1, 0)
+            often.page(EventType::Device, 50, 1, Twist::default()),
+            once.page(EventType::Device, 50, 1, Twist::default())
         );
     }
 
@@ -289,7 +349,9 @@ mod tests {
         world.pause(seconds(30));
         let before = world.truth().lines();
         world.advance(seconds(300));
-        world.page(EventType::Device, 50, 1, 0).unwrap();
+        world
+            .page(EventType::Device, 50, 1, Twist::default())
+            .unwrap();
         assert_eq!(world.truth().lines(), before);
         let present = world.present();
         world.resume(seconds(300));
@@ -297,6 +359,33 @@ mod tests {
         assert_eq!(world.present(), present);
         world.advance(seconds(360));
         assert!(world.truth().lines() > before);
+    }
+
+    #[test]
+    fn a_planned_change_comes_after_its_answer_and_leaves_the_truth() {
+        let mut world = world(busy());
+        world.advance(seconds(60));
+        let (truth, log) = (world.truth().clone(), world.log(EventType::Device).clone());
+        let asked = |world: &mut World| world.page(EventType::Device, 50, 1, Twist::default());
+        world.plan(EventType::Device, 2, Change::HideHosts);
+        asked(&mut world).unwrap();
+        assert_eq!(world.log(EventType::Device).len(), log.len());
+        assert_eq!(world.planned(), 1);
+        let before = asked(&mut world);
+        assert_ne!(asked(&mut world), before);
+        assert_eq!(world.planned(), 0);
+        assert!(world.truth().counts().eq(truth.counts()));
+    }
+
+    #[test]
+    fn once_hosts_are_hidden_new_lines_are_to_be_counted_without_them() {
+        let mut world = world(busy());
+        world.hide_hosts(EventType::Device);
+        world.advance(seconds(60));
+        let device = |(log, ..): &(EventType, _, _)| *log == EventType::Device;
+        let counts: Vec<_> = world.truth().counts().filter(device).collect();
+        assert!(!counts.is_empty());
+        assert!(counts.iter().all(|(_, event, _)| event.hostname == PRIVATE));
     }
 
     #[test]
@@ -352,7 +441,9 @@ mod tests {
         let mut world = world(settings);
         let lines: Vec<u64> = (0..6)
             .map(|_| {
-                world.page(EventType::Admin, 1, 1, 0).unwrap();
+                world
+                    .page(EventType::Admin, 1, 1, Twist::default())
+                    .unwrap();
                 world.truth().lines()
             })
             .collect();
@@ -367,13 +458,16 @@ mod tests {
         };
         assert!(
             world(empty.clone())
-                .page(EventType::Device, 50, 1, 0)
+                .page(EventType::Device, 50, 1, Twist::default())
                 .is_ok()
         );
         let mut refusing = world(Settings {
             empty_is_413: true,
             ..empty
         });
-        assert_eq!(refusing.page(EventType::Device, 50, 1, 0), Err(PastTheEnd));
+        assert_eq!(
+            refusing.page(EventType::Device, 50, 1, Twist::default()),
+            Err(PastTheEnd)
+        );
     }
 }
