@@ -175,7 +175,7 @@ pub fn samples(answer: &Answer) -> Samples {
 }
 
 /// Where two counts differ, in few words.
-fn difference(shown: &Counts, truth: &Counts) -> String {
+pub fn difference(shown: &Counts, truth: &Counts) -> String {
     let keys: std::collections::BTreeSet<_> = shown.keys().chain(truth.keys()).collect();
     let differing = keys
         .into_iter()

@@ -23,6 +23,10 @@ mod layers;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod long_reads;
+#[cfg(test)]
+mod oddities;
+#[cfg(test)]
 mod program;
 #[cfg(test)]
 mod real_prometheus;
@@ -32,3 +36,5 @@ mod samples;
 mod tools;
 #[cfg(test)]
 mod wait;
+#[cfg(test)]
+mod watch;
