@@ -9,6 +9,8 @@ mod commands;
 #[cfg(test)]
 mod counting;
 #[cfg(test)]
+mod crowds;
+#[cfg(test)]
 mod documents;
 #[cfg(test)]
 mod door;
