@@ -39,4 +39,6 @@ mod tools;
 #[cfg(test)]
 mod wait;
 #[cfg(test)]
+mod wall_clock;
+#[cfg(test)]
 mod watch;
