@@ -15,6 +15,8 @@ mod documents;
 #[cfg(test)]
 mod door;
 #[cfg(test)]
+mod economy;
+#[cfg(test)]
 mod exporter;
 #[cfg(test)]
 mod faults;
