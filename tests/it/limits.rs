@@ -6,7 +6,7 @@ use std::time::Duration;
 use metaaccess_exporter::clock;
 use metaaccess_exporter::moment::Moment;
 use metaaccess_exporter::simulator::{
-    Drift, Fault, HeaderMode, Kind, PathKind, Record, Settings, Wait,
+    Drift, Fault, HeaderMode, Kind, PathKind, Record, ResetForm, Settings, Wait,
 };
 
 use crate::api::{self, Api, TOKEN};
@@ -107,6 +107,57 @@ fn what_others_ask_of_the_account_is_respected() {
     assert!(record.by_path[&PathKind::Account] >= 20);
     assert!(record.by_path[&PathKind::Logs] >= 10, "it is not silenced");
     assert_obeys(&record);
+}
+
+/// Scrapes without a pause while others take five of ten places of every window.
+#[track_caller]
+fn leaves_others_their_five(settings: Settings, others_come_later: bool) {
+    let api = Api::shared_with_others(settings);
+    if !others_come_later {
+        api.set_others(5);
+    }
+    let exporter = Exporter::of(&api, &["--scrape.min-interval=0s"]);
+    if others_come_later {
+        scrape_together(&exporter, 3, WINDOW);
+        api.set_others(5);
+        // They may come in the middle of a window that was free until then.
+        scrape_together(&exporter, 3, 2 * WINDOW);
+    }
+    let (refused, begin) = (api.requests().over_limit, clock::now());
+    scrape_together(&exporter, 3, 4 * WINDOW);
+    let record = api.requests();
+    assert_eq!(
+        record.over_limit, refused,
+        "some were refused in the long run"
+    );
+    let times: Vec<Moment> = record.requests.iter().map(|asked| asked.at).collect();
+    let recent: Vec<Moment> = times.into_iter().filter(|at| *at >= begin).collect();
+    let in_window = |first: &Moment| {
+        let within = recent
+            .iter()
+            .filter(|at| **at >= *first && **at < first.plus(WINDOW));
+        within.count()
+    };
+    let most = recent.iter().map(in_window).max();
+    assert!(most <= Some(5), "{most:?} of five places");
+    assert!(
+        recent.len() >= 10,
+        "only {} requests in four windows",
+        recent.len()
+    );
+}
+
+#[test]
+fn what_others_take_of_every_window_is_left_to_them() {
+    let unix = Settings {
+        reset: ResetForm::UnixTime,
+        ..ten_in_two_seconds()
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| leaves_others_their_five(ten_in_two_seconds(), false));
+        scope.spawn(|| leaves_others_their_five(unix, false));
+        leaves_others_their_five(ten_in_two_seconds(), true);
+    });
 }
 
 /// Whoever is told to wait, or that nothing is left although it has not used all itself, sends
