@@ -117,7 +117,7 @@ fn the_hour_that_occurs_twice_is_counted_while_it_passes() {
 }
 
 #[test]
-#[ignore = "lines of the second hour are lost: 17 of 117"]
+#[ignore = "lines of the second hour are lost in an oldest-first log: 17 of 117"]
 fn the_hour_that_occurs_twice_is_counted_while_a_company_writes() {
     in_both_orders(|order| {
         let api = Api::start(Settings {
