@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::event::{EventType, Minute};
 use crate::saved::{SavedBucket, SavedLog, SavedOpen};
-use crate::sighting::{Bucket, Fingerprint, What};
+use crate::sighting::{Bucket, Fingerprint, LineId, What};
 
 /// How long closed minutes are remembered, in minutes of log time: the reach of late lines and of
 /// purges that bring old lines back into view.
@@ -170,6 +170,12 @@ impl Ledger {
     pub fn has_counted(&self, minute: Minute) -> bool {
         let tally = self.buckets.get(&Bucket::At(minute));
         tally.is_some_and(|tally| tally.total > 0)
+    }
+
+    /// Whether a line like this was counted.
+    pub fn knows(&self, id: &LineId) -> bool {
+        let tally = self.buckets.get(&id.bucket);
+        tally.is_some_and(|tally| tally.counted.contains_key(&id.fingerprint))
     }
 
     /// Counts the lines of a bucket that were not counted before. Applying them twice gives the

@@ -4,8 +4,9 @@ use std::borrow::Cow;
 use std::hash::Hasher;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use jiff::civil;
-use jiff::tz::TimeZone;
+use jiff::tz::{AmbiguousOffset, TimeZone};
 use siphasher::sip::SipHasher24;
 
 use crate::api::v2::{Entry, Line, Page};
@@ -40,8 +41,8 @@ impl std::fmt::Debug for FingerprintKey {
     }
 }
 
-/// The entries of a page, in its order. Dates and times are read in `zone`; a local time that occurs
-/// twice is taken for the first, and one that is skipped for the one an hour later.
+/// The entries of a page, in its order. Dates and times are read in `zone`. A local time that is
+/// skipped is taken for the one an hour later; of one that occurs twice, both minutes are given.
 pub fn sightings(page: &Page, zone: &TimeZone, key: &FingerprintKey) -> Vec<Sighting> {
     let sight = |entry: &Entry| match entry {
         Entry::Line(line) => sight_line(line, zone, key),
@@ -57,7 +58,7 @@ pub fn sightings(page: &Page, zone: &TimeZone, key: &FingerprintKey) -> Vec<Sigh
 
 fn sight_line(line: &Line, zone: &TimeZone, key: &FingerprintKey) -> Sighting {
     let (category, hostname, description) = (&line.category, &line.hostname, &line.description);
-    let Some(minute) = minute_of(line.wall, zone) else {
+    let Some((minute, again)) = minutes_of(line.wall, zone) else {
         let text = format!("{category}|{hostname}|{description}");
         return sight_bad(
             BadLine::Date,
@@ -72,6 +73,7 @@ fn sight_line(line: &Line, zone: &TimeZone, key: &FingerprintKey) -> Sighting {
             bucket: Bucket::At(minute),
             fingerprint: key.fingerprint([category, hostname, description]),
         },
+        again,
         what: What::Event(Arc::new(classify::event(category, hostname, description))),
     }
 }
@@ -89,19 +91,29 @@ fn sight_bad(
             bucket: start_of_day.map_or(Bucket::Undated, Bucket::Day),
             fingerprint: key.fingerprint([reason.reason(), date, text]),
         },
+        again: None,
         what: What::Bad(reason),
     }
 }
 
 fn minute_of(wall: civil::DateTime, zone: &TimeZone) -> Option<Minute> {
-    let instant = zone.to_ambiguous_timestamp(wall).compatible().ok()?;
-    Some(Minute(instant.as_second().div_euclid(60)))
+    minutes_of(wall, zone).map(|(minute, _)| minute)
+}
+
+/// The minute of a local time, and its second one where it occurs twice.
+fn minutes_of(wall: civil::DateTime, zone: &TimeZone) -> Option<(Minute, Option<Minute>)> {
+    let ambiguous = zone.to_ambiguous_timestamp(wall);
+    let occurs_twice = matches!(ambiguous.offset(), AmbiguousOffset::Fold { .. });
+    let minute = |instant: Timestamp| Minute(instant.as_second().div_euclid(60));
+    let first = minute(ambiguous.compatible().ok()?);
+    let again = occurs_twice.then(|| ambiguous.later().ok()).flatten();
+    Some((first, again.map(minute)))
 }
 
 /// The minute that a line is placed in when its wall-clock time is read in another zone.
 pub fn in_other_zone(minute: Minute, from: &TimeZone, to: &TimeZone) -> Minute {
     let seconds = minute.unix_seconds();
-    let instant = jiff::Timestamp::from_second(seconds).ok();
+    let instant = Timestamp::from_second(seconds).ok();
     let wall = instant.map(|instant| from.to_datetime(instant));
     wall.and_then(|wall| minute_of(wall, to)).unwrap_or(minute)
 }
@@ -130,6 +142,23 @@ mod tests {
         let minute = |zone| see(&body, zone)[0].id.bucket.minute().expect("dated");
         assert_eq!(minute("UTC").unix_seconds(), 1_386_350_880);
         assert_eq!(minute("Europe/Berlin").0, minute("UTC").0 - 60);
+    }
+
+    #[test]
+    fn a_local_time_that_occurs_twice_has_two_minutes() {
+        let body = page(
+            "Oct 26, 2025",
+            &[
+                "02:30|AM|MetaAccess|TEST-A|Installed",
+                "03:00|AM|MetaAccess|TEST-A|Installed",
+            ],
+        );
+        let seen = see(&body, "Europe/Berlin");
+        let first = seen[0].id.bucket.minute().expect("dated");
+        assert_eq!(first.unix_seconds(), 1_761_438_600);
+        assert_eq!(seen[0].again, Some(first.minus(-60)));
+        assert_eq!(seen[1].again, None);
+        assert_eq!(see(&body, "UTC")[0].again, None);
     }
 
     #[test]

@@ -46,6 +46,9 @@ pub struct LineId {
 /// A line as one answer showed it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sighting {
+    /// Of a line whose local time occurs twice: as if it were the first time.
     pub id: LineId,
+    /// The minute of the second time, where the line's local time occurs twice.
+    pub again: Option<Minute>,
     pub what: What,
 }

@@ -277,7 +277,7 @@ impl Stretch {
     }
 
     fn extend(&mut self, sightings: &[Sighting]) {
-        for Sighting { id, what } in sightings {
+        for Sighting { id, what, .. } in sightings {
             self.ids.push(*id);
             self.touched.insert(id.bucket);
             let count = self.segment.entry(*id).or_default();
@@ -349,6 +349,7 @@ mod tests {
                 bucket: Bucket::At(Minute(if text < 'n' { 9 } else { 8 })),
                 fingerprint: Fingerprint(u64::from(u32::from(text))),
             },
+            again: None,
             what: What::Bad(BadLine::Date),
         };
         Response {

@@ -8,7 +8,7 @@ use crate::event::{EventType, Minute};
 use crate::ledger::{Closed, Depth, Gains, Ledger, Unclear};
 use crate::order::Order;
 use crate::saved::{SavedBucket, SavedLog};
-use crate::sighting::{Bucket, Sighting};
+use crate::sighting::{Bucket, LineId, Sighting};
 use crate::stitch::{Response, Stretch};
 use crate::window::PAGE;
 
@@ -51,6 +51,8 @@ pub struct LogState {
     /// The last answer of a long read after which all was counted. While it comes out the same,
     /// nothing has moved, and the long read need not be done again.
     pub(super) landmark: Option<Response>,
+    /// The repeated hour whose second time has begun, by a minute of that.
+    pub(super) second_hour: Option<Minute>,
     ledger: Ledger,
     /// How far back the read under way goes.
     depth: Depth,
@@ -77,6 +79,7 @@ impl LogState {
             closed_place: None,
             last_answer: None,
             landmark: None,
+            second_hour: None,
             ledger: Ledger::default(),
             depth: Depth::Open,
             calm_reads: 0,
@@ -96,6 +99,7 @@ impl LogState {
             state.closed_place = saved.closed_place;
         }
         state.ledger = Ledger::restore(saved, buckets);
+        state.second_hour = saved.second_hour;
         state.empty_answers = saved.empty_answers;
         state.complete = saved.complete;
         state
@@ -106,6 +110,7 @@ impl LogState {
         let mut saved = SavedLog::new(event_type);
         saved.order = self.order;
         saved.closed_place = self.closed_place;
+        saved.second_hour = self.second_hour;
         saved.empty_answers = self.empty_answers;
         saved.complete = self.complete;
         self.ledger.write(&mut saved);
@@ -236,10 +241,11 @@ impl LogState {
         self.empty_answers = 0;
     }
 
-    /// Counts what the last answer of a stretch showed.
-    pub(super) fn count(&mut self, stretch: &Stretch) -> Vec<Gains> {
-        let gains = stretch
-            .touched()
+    /// Counts what the last answer of a stretch showed, but for the buckets that have to wait.
+    pub(super) fn count(&mut self, stretch: &Stretch, waiting: &BTreeSet<Bucket>) -> Vec<Gains> {
+        let touched = stretch.touched();
+        let gains = touched
+            .filter(|(bucket, _, _)| !waiting.contains(bucket))
             .map(|(bucket, seen, whole)| self.ledger.apply(bucket, seen, whole));
         gains.filter(|gains| *gains != Gains::default()).collect()
     }
@@ -254,6 +260,19 @@ impl LogState {
         }
         let mut oldest = stretch.minutes().rev().take(STRAYS);
         stretch.minutes().count() >= STRAYS && oldest.all(|minute| minute < open_from)
+    }
+
+    /// Whether lines that seem to be of closed minutes may be of the second time of a repeated hour,
+    /// with open minutes below them: they are not those that were counted.
+    pub(super) fn may_hide_more(&self, stretch: &Stretch, undecided: &BTreeSet<Bucket>) -> bool {
+        let last = stretch.ids().last();
+        if !last.is_some_and(|id| undecided.contains(&id.bucket)) {
+            return false;
+        }
+        let open_from = self.ledger.must_reach(self.depth);
+        let seems_closed = |id: &&LineId| id.bucket.minute() < open_from;
+        let mut ids = stretch.ids().iter().filter(seems_closed);
+        ids.any(|id| undecided.contains(&id.bucket) && !self.ledger.knows(id))
     }
 
     /// Whether the page, which goes on from a stretch, reaches into closed minutes.

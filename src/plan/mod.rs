@@ -7,6 +7,7 @@
 
 mod ahead;
 mod log_state;
+mod second_hour;
 mod seek;
 mod strays;
 #[cfg(test)]
@@ -21,6 +22,7 @@ use crate::sighting::Sighting;
 use crate::stitch::{Join, LEAST_OVERLAP, Response, Stretch};
 use crate::window::{PAGE, Query};
 use ahead::{Ahead, Verdict};
+use second_hour::{Placed, SecondHour};
 use seek::Seek;
 
 /// How often a read may start over because pages moved too much, before it fails.
@@ -102,6 +104,7 @@ pub struct Plan {
     /// Whether pages were read ahead, and whether the log moves too much for it.
     has_run_ahead: bool,
     moves_too_much: bool,
+    hour: SecondHour,
 }
 
 #[derive(Debug)]
@@ -139,6 +142,7 @@ impl Plan {
             confirming: false,
             has_run_ahead: false,
             moves_too_much: false,
+            hour: SecondHour::default(),
         };
         plan.start(state);
         if let Some(landmark) = &state.landmark {
@@ -176,10 +180,14 @@ impl Plan {
 
     /// Takes the answer to the last [`Step::Ask`] and counts what is new in it.
     pub fn answer(&mut self, answer: Answer, state: &mut LogState) -> Vec<Gains> {
-        let (sightings, if_empty) = match answer {
+        let (mut sightings, if_empty) = match answer {
             Answer::Lines(sightings) => (sightings, Trouble::EmptyLog),
             Answer::PastTheEnd => (Vec::new(), Trouble::PageMissing),
         };
+        let order = state.order.or_else(|| Order::of(minutes_of(&sightings)));
+        let placed = self
+            .hour
+            .place(&mut sightings, order, &mut state.second_hour);
         let response = Response {
             start: self.asked.start(),
             asked: self.asked.limit,
@@ -187,6 +195,10 @@ impl Plan {
         };
         if !response.sightings.is_empty() {
             state.lines_answer();
+        }
+        if placed == Placed::StartOver {
+            self.start(state);
+            return Vec::new();
         }
         if matches!(self.phase, Phase::Glance) {
             self.glance(&response, state);
@@ -218,6 +230,7 @@ impl Plan {
 
     fn start(&mut self, state: &LogState) {
         self.answers.clear();
+        self.hour.start_over();
         (self.looks_elsewhere, self.lost_at) = (0, 0);
         (self.phase, self.asked) = match (state.order, state.closed_place) {
             (Some(Order::OldestFirst), Some(place)) => {
@@ -296,7 +309,7 @@ impl Plan {
     fn begin_reading(&mut self, first: Response, state: &mut LogState) -> Vec<Gains> {
         let mut stretch = Stretch::new(&first, state.arriving_from(&first.sightings));
         self.begin_counting(&mut stretch, &first, state);
-        let gains = state.count(&stretch);
+        let gains = self.count(&stretch, state);
         let mut withheld = gains.iter().filter_map(|gains| gains.withheld);
         if withheld.any(|minute| stretch.begins_within(minute)) {
             // Only the lines before the first one here tell what is new in its minute.
@@ -323,7 +336,7 @@ impl Plan {
             self.looks_elsewhere = 0;
         }
         self.begin_counting(&mut stretch, &page, state);
-        let gains = state.count(&stretch);
+        let gains = self.count(&stretch, state);
         self.go_on(stretch, page, state, gains)
     }
 
@@ -360,6 +373,10 @@ impl Plan {
         self.phase = Phase::Read(stretch);
     }
 
+    fn count(&self, stretch: &Stretch, state: &mut LogState) -> Vec<Gains> {
+        state.count(stretch, self.hour.undecided())
+    }
+
     fn go_on(
         &mut self,
         stretch: Stretch,
@@ -373,7 +390,10 @@ impl Plan {
         self.answers.push(page);
         self.asked = next_query(&stretch);
         let withheld = gains.iter().any(|gains| gains.withheld.is_some());
-        if !ended && (withheld || !state.is_covered_by(&stretch)) {
+        let covered = || {
+            state.is_covered_by(&stretch) && !state.may_hide_more(&stretch, self.hour.undecided())
+        };
+        if !ended && (withheld || !covered()) {
             self.phase = match self.run_ahead(&stretch, state) {
                 Some(ahead) => {
                     self.asked = ahead.query();
@@ -398,6 +418,9 @@ impl Plan {
                 .pages_to_go(stretch)
                 .is_some_and(|pages| pages >= LONG);
         let last = self.answers.last().filter(|_| is_long)?;
+        if is_repeated(last) {
+            return None;
+        }
         if !std::mem::replace(&mut self.has_run_ahead, true) && state.skips_ahead() {
             self.moves_too_much = true;
             return None;
@@ -412,7 +435,7 @@ impl Plan {
         page: Response,
         state: &mut LogState,
     ) -> Vec<Gains> {
-        let is_enough = |page: &Response| state.is_covered_by_page(page);
+        let is_enough = |page: &Response| state.is_covered_by_page(page) || is_repeated(page);
         match ahead.answer(page, is_enough) {
             Verdict::NotYet => {
                 self.asked = ahead.query();
@@ -447,13 +470,23 @@ impl Plan {
             return Vec::new();
         };
         self.answers.extend(pages);
-        let gains = state.count(&stretch);
+        let gains = self.count(&stretch, state);
         self.go_on(stretch, last, state, gains)
     }
 
     /// Tells equal lines apart by their places, if nothing moved since the read before this one. If
     /// a minute that could be closed is at stake, it has to be read again at once, one time.
-    fn settle(&mut self, stretch: Stretch, state: &mut LogState) -> Vec<Gains> {
+    fn settle(&mut self, mut stretch: Stretch, state: &mut LogState) -> Vec<Gains> {
+        let mut gains = Vec::new();
+        if self.hour.decide() {
+            stretch.touch_all();
+            gains = self.count(&stretch, state);
+        }
+        gains.extend(self.tell_apart(stretch, state));
+        gains
+    }
+
+    fn tell_apart(&mut self, stretch: Stretch, state: &mut LogState) -> Vec<Gains> {
         let last = self.answers.last().cloned();
         let before = std::mem::replace(&mut state.last_answer, last);
         if stretch.ambiguous_minutes().is_empty() {
@@ -483,7 +516,7 @@ impl Plan {
             return Vec::new();
         }
         let stretch = told.unwrap_or(stretch);
-        let gains = state.count(&stretch);
+        let gains = self.count(&stretch, state);
         self.finish(stretch, state);
         gains
     }
@@ -527,7 +560,7 @@ impl Plan {
             self.phase = Phase::Ended(outcome);
             return Vec::new();
         }
-        let gains = state.count(&stretch);
+        let gains = self.count(&stretch, state);
         self.answers.push(page.clone());
         self.asked = next_query(&stretch);
         self.phase = Phase::Covered(stretch, outcome);
@@ -547,6 +580,11 @@ fn next_query(stretch: &Stretch) -> Query {
     queries
         .find(|query| query.end() >= next + NEW_AT_LEAST)
         .unwrap_or_else(|| with_overlap(LEAST_OVERLAP))
+}
+
+/// Whether the page shows lines of a local time that occurs twice, for which pages have to overlap.
+fn is_repeated(page: &Response) -> bool {
+    page.sightings.iter().any(|line| line.again.is_some())
 }
 
 fn minutes_of(sightings: &[Sighting]) -> impl Iterator<Item = Minute> {

@@ -79,6 +79,7 @@ fn sighting(id: LineId) -> Sighting {
     };
     Sighting {
         id,
+        again: None,
         what: What::Event(Arc::new(event)),
     }
 }
