@@ -25,7 +25,7 @@ const STATEMENTS: usize = 64;
 /// Temporary files would need a folder that an image may not have.
 const SETTINGS: &str = "\
 PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY; PRAGMA cell_size_check = ON; \
-PRAGMA trusted_schema = OFF; PRAGMA wal_autocheckpoint = 1000; PRAGMA journal_size_limit = 8388608";
+PRAGMA trusted_schema = OFF; PRAGMA wal_autocheckpoint = 1000; PRAGMA journal_size_limit = 4194304";
 
 /// A state file that this process alone writes.
 #[derive(Debug)]
@@ -132,16 +132,12 @@ impl Database {
         let Self {
             connection,
             place,
-            watch,
             lock,
             ..
         } = self;
-        let closed = if watch.has_foreign_wal() {
-            // SQLite would remove it by its name.
-            keep_wal(&connection, true)
-        } else {
-            checkpoint(&connection)
-        };
+        // Also where the file was replaced: what is left of its log must not be taken for that of
+        // the next one.
+        let closed = checkpoint(&connection);
         let gone = connection.close().map_err(|(_, error)| Fault::Sql(error));
         drop(lock);
         closed.and(gone).map_err(|fault| fault.at(place.path()))

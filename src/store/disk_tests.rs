@@ -3,13 +3,13 @@
 use std::fs;
 use std::path::Path;
 
+use super::database::Database;
 use super::tests::{count, counted, folder, identity, main_account, open, series};
 use super::{Store, StoreError};
 use crate::saved::{Changes, Saved};
 
-/// More than fits where room for a few pages is left.
-fn plenty() -> Changes {
-    let all = (0..5_000).map(|n| series(&format!("host-{n:06}"), 1));
+fn many(how_many: u64) -> Changes {
+    let all = (0..how_many).map(|n| series(&format!("host-{n:06}"), 1));
     Changes {
         changed: Saved {
             series: all.collect(),
@@ -17,6 +17,11 @@ fn plenty() -> Changes {
         },
         ..Changes::default()
     }
+}
+
+/// More than fits where room for a few pages is left.
+fn plenty() -> Changes {
+    many(5_000)
 }
 
 #[tokio::test]
@@ -195,15 +200,36 @@ async fn only_the_owner_can_read_the_files() {
 }
 
 #[tokio::test]
-async fn the_write_ahead_log_does_not_grow_for_ever() {
+async fn the_write_ahead_log_gives_back_the_room_of_a_large_commit() {
     let (folder, path) = folder();
     let store = open(&path).await;
-    let log = folder.path().join("state.db-wal");
-    for _ in 0..60 {
-        store.commit(&main_account(), plenty()).await.unwrap();
+    let length = || {
+        fs::metadata(folder.path().join("state.db-wal"))
+            .unwrap()
+            .len()
+    };
+    store.commit(&main_account(), many(80_000)).await.unwrap();
+    let large = length();
+    assert!(large > 4 << 20, "{large} bytes");
+    for n in 0..3 {
+        store.commit(&main_account(), counted(n)).await.unwrap();
     }
-    let length = fs::metadata(log).unwrap().len();
-    assert!(length < 9 << 20, "{length} bytes");
+    assert_eq!(length(), 4 << 20);
+}
+
+#[test]
+fn a_commit_is_synchronous() {
+    let (_folder, path) = folder();
+    let database = Database::open(&path, &identity(1)).unwrap();
+    let pragma = |name| -> String {
+        let value = format!("SELECT CAST({name} AS TEXT) FROM pragma_{name}");
+        let db = database.connection();
+        db.query_row(&value, [], |row| row.get(0)).unwrap()
+    };
+    assert_eq!(
+        (pragma("journal_mode"), pragma("synchronous")),
+        ("wal".into(), "2".into())
+    );
 }
 
 #[tokio::test]
@@ -233,8 +259,14 @@ impl Disk {
         mounted.then(|| Self(folder.to_owned()))
     }
 
+    /// Mounts a file over itself, so that it alone can be read-only.
+    fn over(file: &Path) -> Option<Self> {
+        let name = file.to_str().unwrap();
+        run("mount", &["--bind", name], file).then(|| Self(file.to_owned()))
+    }
+
     fn set_read_only(&self) {
-        assert!(run("mount", &["-o", "remount,ro"], &self.0));
+        assert!(run("mount", &["-o", "remount,bind,ro"], &self.0));
     }
 }
 
@@ -269,6 +301,20 @@ async fn a_disk_that_is_mounted_read_only_is_noticed_at_the_start() {
         let words = refused.to_string();
         assert!(words.contains("--state.path"), "{words}");
     }
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_file_that_can_only_be_read_is_noticed_at_the_start() {
+    let (_folder, path) = folder();
+    open(&path).await.close().await.unwrap();
+    let Some(mounted) = Disk::over(&path) else {
+        println!("skipped: this user cannot mount a file");
+        return;
+    };
+    mounted.set_read_only();
+    let refused = Store::open(&path, identity(2)).await.unwrap_err();
+    assert_eq!(refused.reason(), "unwritable", "{refused}");
 }
 
 #[cfg(target_os = "linux")]

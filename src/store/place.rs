@@ -65,7 +65,7 @@ impl Place {
             .open(&path)
             .map_err(|error| StoreError::of_io(&path, error))?;
         match file.try_lock() {
-            Ok(()) => Ok(Lock { _file: file }),
+            Ok(()) => Ok(Lock(file)),
             Err(TryLockError::WouldBlock) => Err(StoreError::Locked {
                 path: self.0.clone(),
             }),
@@ -90,8 +90,13 @@ pub(super) fn for_owner_alone(options: &mut OpenOptions) -> &mut OpenOptions {
 
 /// Held by the one process that writes the state.
 #[derive(Debug)]
-pub(super) struct Lock {
-    _file: File,
+pub(super) struct Lock(File);
+
+impl Drop for Lock {
+    /// Closing is not enough: a child that this process is just starting holds the file too.
+    fn drop(&mut self) {
+        let _ = self.0.unlock();
+    }
 }
 
 /// The files as they were when they were opened. SQLite would go on writing to one that has no name
@@ -117,11 +122,6 @@ impl Watch {
     pub(super) fn is_unchanged(&self) -> Result<(), StoreError> {
         let files = [&self.state, &self.wal, &self.lock];
         files.into_iter().try_for_each(Watched::is_unchanged)
-    }
-
-    /// Whether another write-ahead log stands where ours was.
-    pub(super) fn has_foreign_wal(&self) -> bool {
-        file_id(&self.wal.path).is_ok_and(|id| id != self.wal.id)
     }
 }
 

@@ -65,6 +65,7 @@ async fn is_foreign(path: &Path) {
     assert_eq!(refused.reason(), "foreign", "{refused}");
     let words = refused.to_string();
     assert!(words.contains("--state.path"), "{words}");
+    assert!(!wal_of(path).exists(), "SQLite was let near it");
 }
 
 fn overwrite(path: &Path, at: usize, with: &[u8]) {
