@@ -182,6 +182,24 @@ async fn nothing_is_saved_beside_a_file_that_was_replaced_and_closing_leaves_the
     assert_eq!(count(&open(&path).await).await, Some(8));
 }
 
+#[tokio::test]
+async fn a_copy_that_is_put_in_place_of_the_file_does_not_inherit_its_log() {
+    let (folder, path) = folder();
+    let copy = folder.path().join("copy.db");
+    let store = open(&copy).await;
+    store.commit(&main_account(), counted(8)).await.unwrap();
+    store.close().await.unwrap();
+
+    let store = open(&path).await;
+    store.commit(&main_account(), counted(3)).await.unwrap();
+    fs::rename(&copy, &path).unwrap();
+    assert!(store.commit(&main_account(), counted(4)).await.is_err());
+    store.close().await.unwrap();
+    let log = fs::metadata(folder.path().join("state.db-wal"));
+    assert_eq!(log.map_or(0, |log| log.len()), 0);
+    assert_eq!(count(&open(&path).await).await, Some(8));
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn only_the_owner_can_read_the_files() {

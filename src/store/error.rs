@@ -48,7 +48,7 @@ pub enum StoreError {
         cause: Cause,
     },
     #[error(
-        "the state file {path} is damaged ({what}): restore a copy of it together with the -wal file of that copy, or with none; or move all files of its name away, with which counts begin again, a reset of every counter to Prometheus. It was left as it is"
+        "the state file {path} is damaged ({what}): restore a copy of it together with the -wal file of that copy, or with none; or move all files of its name away: counts then begin again, which Prometheus sees as a reset of every counter. It was left as it is"
     )]
     Damaged { path: PathBuf, what: String },
     #[error(
