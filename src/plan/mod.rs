@@ -100,6 +100,8 @@ pub struct Plan {
     looks_elsewhere: u32,
     /// Where the lines of the last page that fitted nowhere were expected.
     lost_at: u64,
+    /// How often the read started further back.
+    went_back: u32,
     confirming: bool,
     /// Whether pages were read ahead, and whether the log moves too much for it.
     has_run_ahead: bool,
@@ -139,6 +141,7 @@ impl Plan {
             restarts: 0,
             looks_elsewhere: 0,
             lost_at: 0,
+            went_back: 0,
             confirming: false,
             has_run_ahead: false,
             moves_too_much: false,
@@ -185,6 +188,9 @@ impl Plan {
             Answer::PastTheEnd => (Vec::new(), Trouble::PageMissing),
         };
         let order = state.order.or_else(|| Order::of(minutes_of(&sightings)));
+        if !self.goes_on() {
+            self.hour.start_over();
+        }
         let placed = self
             .hour
             .place(&mut sightings, order, &mut state.second_hour);
@@ -226,6 +232,14 @@ impl Plan {
                 Vec::new()
             }
         }
+    }
+
+    /// Whether the next answer goes on from lines that are held.
+    fn goes_on(&self) -> bool {
+        matches!(
+            self.phase,
+            Phase::Read(_) | Phase::Ahead(..) | Phase::Covered(..)
+        )
     }
 
     fn start(&mut self, state: &LogState) {
@@ -310,14 +324,6 @@ impl Plan {
         let mut stretch = Stretch::new(&first, state.arriving_from(&first.sightings));
         self.begin_counting(&mut stretch, &first, state);
         let gains = self.count(&stretch, state);
-        let mut withheld = gains.iter().filter_map(|gains| gains.withheld);
-        if withheld.any(|minute| stretch.begins_within(minute)) {
-            // Only the lines before the first one here tell what is new in its minute.
-            let seek = Seek::back_from(first.start.saturating_sub(PAGE));
-            self.asked = seek.query();
-            self.phase = Phase::Seek(seek);
-            return gains;
-        }
         self.go_on(stretch, first, state, gains)
     }
 
@@ -389,7 +395,12 @@ impl Plan {
         let ended = page.is_short() || (state.is_complete() && nothing_new);
         self.answers.push(page);
         self.asked = next_query(&stretch);
-        let withheld = gains.iter().any(|gains| gains.withheld.is_some());
+        let withheld: Vec<Minute> = gains.iter().filter_map(|gains| gains.withheld).collect();
+        if withheld.iter().any(|minute| stretch.begins_within(*minute)) {
+            self.go_back();
+            return gains;
+        }
+        let withheld = !withheld.is_empty();
         let covered = || {
             state.is_covered_by(&stretch) && !state.may_hide_more(&stretch, self.hour.undecided())
         };
@@ -405,6 +416,16 @@ impl Plan {
         }
         gains.extend(self.settle(stretch, state));
         gains
+    }
+
+    /// Only the lines before the first one held tell what is new in its minute: starts further back.
+    fn go_back(&mut self) {
+        let first = self.answers.first().map_or(0, |first| first.start);
+        let seek = Seek::back_from(first.saturating_sub(PAGE << self.went_back.min(10)));
+        self.went_back += 1;
+        self.answers.clear();
+        self.asked = seek.query();
+        self.phase = Phase::Seek(seek);
     }
 
     /// A run of pages ahead, where a long way is to go and every line held is in its place.

@@ -3,6 +3,8 @@
 //! Either back from the place of a closed line, which was near the end last time; or, when nothing
 //! is known, by doubling and halving to the end, then by halving to the first line that counts.
 
+use std::collections::BTreeMap;
+
 use super::log_state::{LogState, Reach};
 use super::minutes_of;
 use crate::event::Minute;
@@ -17,8 +19,10 @@ pub(super) struct Seek {
     asked: Query,
     /// The first minutes of the pages seen on the way.
     seen: Vec<(u64, Minute)>,
-    /// Of all lines seen on the way.
-    buckets: Vec<Bucket>,
+    /// Of all lines seen on the way, by page: some are asked for twice.
+    buckets: BTreeMap<u64, Vec<Bucket>>,
+    /// The page at which the log was seen to end.
+    last_page: Option<u64>,
 }
 
 #[derive(Clone, Debug)]
@@ -47,7 +51,8 @@ impl Seek {
             stage: Stage::Back { place, step: PAGE },
             asked: Query::from(place),
             seen: Vec::new(),
-            buckets: Vec::new(),
+            buckets: BTreeMap::new(),
+            last_page: None,
         }
     }
 
@@ -59,7 +64,8 @@ impl Seek {
                 beyond: None,
             },
             asked: Query::full(2),
-            buckets: first_page.iter().map(|s| s.id.bucket).collect(),
+            buckets: BTreeMap::from([(1, buckets_of(first_page))]),
+            last_page: None,
             seen: first_minute(first_page)
                 .map(|m| (1, m))
                 .into_iter()
@@ -92,12 +98,15 @@ impl Seek {
         if let Some(minute) = first_minute(&page.sightings) {
             self.seen.push((asked, minute));
         }
-        self.buckets
-            .extend(page.sightings.iter().map(|s| s.id.bucket));
+        self.buckets.insert(asked, buckets_of(&page.sightings));
+        if page.is_short() && !page.sightings.is_empty() {
+            self.last_page = Some(asked);
+        }
         let (full, beyond, proven) = if !page.is_short() {
-            (asked, beyond.filter(|beyond| *beyond > asked), false)
+            let beyond = beyond.filter(|beyond| *beyond > asked);
+            (asked, beyond, beyond.is_some() && beyond == self.last_page)
         } else {
-            let proven = !page.sightings.is_empty() || beyond == Some(asked);
+            let proven = self.last_page == Some(asked) || beyond == Some(asked);
             (full, Some(asked), proven)
         };
         let next = match beyond {
@@ -105,7 +114,7 @@ impl Seek {
             Some(beyond) if beyond > full + 1 => u64::midpoint(full, beyond),
             Some(beyond) if !proven => beyond,
             Some(beyond) => {
-                state.begin(self.buckets.iter().copied(), reach);
+                state.begin(self.buckets.values().flatten().copied(), reach);
                 return self.between_seen_pages(beyond, state);
             }
         };
@@ -171,6 +180,10 @@ impl Seek {
         };
         Found::NotYet
     }
+}
+
+fn buckets_of(sightings: &[Sighting]) -> Vec<Bucket> {
+    sightings.iter().map(|s| s.id.bucket).collect()
 }
 
 fn first_minute(sightings: &[Sighting]) -> Option<Minute> {

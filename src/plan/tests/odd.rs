@@ -252,3 +252,31 @@ fn empty_answers_are_believed_only_in_a_row() {
         reader.read(&mut model, Order::NewestFirst, std::iter::empty());
     }
 }
+
+#[test]
+fn late_lines_below_many_newer_ones_are_seen_where_the_oldest_come_first() {
+    let order = Order::OldestFirst;
+    let mut model = distinct(300, 2);
+    let mut reader = reader();
+    for minutes_on in [3, 1] {
+        reader.rest(&mut model, order);
+        model.now += minutes_on;
+        (0..70).for_each(|n| model.log(model.now, 50_000 + n));
+    }
+    reader.rest(&mut model, order);
+    (0..3).for_each(|n| model.log(model.now - 1, 60_000 + n));
+    reader.rest(&mut model, order);
+    reader.assert_exact(&model, Minute(0));
+}
+
+#[test]
+fn two_lines_a_year_ahead_on_a_page_that_is_asked_for_twice_do_not_move_the_lookback() {
+    for lines in [50, 100, 148, 188, 198] {
+        let mut model = distinct(lines, 3);
+        model.log(600_000, 1);
+        model.log(600_000, 2);
+        let mut reader = reader();
+        reader.rest(&mut model, Order::OldestFirst);
+        reader.assert_exact(&model, Minute(0));
+    }
+}
