@@ -40,6 +40,23 @@ impl Order {
     }
 }
 
+/// Whether a page shows days one way and times within a day the other.
+pub fn is_mixed(lines: impl Iterator<Item = (i32, Minute)> + Clone) -> bool {
+    let pairs = lines.clone().zip(lines.skip(1));
+    let (mut down, mut up, mut days_down, mut days_up) = (0_u32, 0_u32, 0_u32, 0_u32);
+    for ((day, minute), (next_day, next)) in pairs {
+        if day == next_day {
+            down += u32::from(next < minute);
+            up += u32::from(next > minute);
+        } else {
+            days_down += u32::from(next_day < day);
+            days_up += u32::from(next_day > day);
+        }
+    }
+    let clearly = |this: u32, other: u32| this >= 3 && this > 3 * other;
+    (clearly(up, down) && days_down > days_up) || (clearly(down, up) && days_up > days_down)
+}
+
 fn votes(minutes: impl Iterator<Item = Minute>) -> (u32, u32) {
     let (mut down, mut up) = (0, 0);
     let mut before: Option<Minute> = None;
@@ -67,6 +84,44 @@ mod tests {
         assert_eq!(Order::of(minutes(&[8, 9, 9])), Some(Order::OldestFirst));
         assert_eq!(Order::of(minutes(&[9, 9, 9])), None);
         assert_eq!(Order::of(minutes(&[])), None);
+    }
+
+    #[test]
+    fn days_one_way_and_times_the_other_are_noticed() {
+        let mixed = |lines: &[(i32, i64)]| {
+            is_mixed(lines.iter().map(|(day, minute)| (*day, Minute(*minute))))
+        };
+        assert!(mixed(&[
+            (2, 20),
+            (2, 21),
+            (2, 22),
+            (2, 23),
+            (1, 10),
+            (1, 11)
+        ]));
+        assert!(mixed(&[
+            (1, 13),
+            (1, 12),
+            (1, 11),
+            (1, 10),
+            (2, 21),
+            (2, 20)
+        ]));
+        assert!(!mixed(&[
+            (2, 23),
+            (2, 22),
+            (2, 21),
+            (2, 20),
+            (1, 11),
+            (1, 10)
+        ]));
+        assert!(!mixed(&[(1, 10), (1, 11), (2, 20), (2, 21), (2, 22)]));
+        assert!(
+            !mixed(&[(1, 10), (1, 11), (1, 12), (1, 13)]),
+            "one day tells nothing"
+        );
+        let stray = [(1, 10), (1, 11), (1, 12), (-9, 0), (1, 13), (1, 14)];
+        assert!(!mixed(&stray), "a stray is no other day");
     }
 
     #[test]

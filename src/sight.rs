@@ -74,6 +74,7 @@ fn sight_line(line: &Line, zone: &TimeZone, key: &FingerprintKey) -> Sighting {
             fingerprint: key.fingerprint([category, hostname, description]),
         },
         again,
+        day: Some(day_number(line.wall.date())),
         what: What::Event(Arc::new(classify::event(category, hostname, description))),
     }
 }
@@ -92,8 +93,14 @@ fn sight_bad(
             fingerprint: key.fingerprint([reason.reason(), date, text]),
         },
         again: None,
+        day: day.map(day_number),
         what: What::Bad(reason),
     }
+}
+
+fn day_number(date: civil::Date) -> i32 {
+    let epoch = civil::date(1970, 1, 1);
+    date.since(epoch).map_or(0, |span| span.get_days())
 }
 
 fn minute_of(wall: civil::DateTime, zone: &TimeZone) -> Option<Minute> {

@@ -50,5 +50,7 @@ pub struct Sighting {
     pub id: LineId,
     /// The minute of the second time, where the line's local time occurs twice.
     pub again: Option<Minute>,
+    /// The date it stands under, where that can be read: days since 1970-01-01.
+    pub day: Option<i32>,
     pub what: What,
 }

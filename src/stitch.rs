@@ -350,6 +350,7 @@ mod tests {
                 fingerprint: Fingerprint(u64::from(u32::from(text))),
             },
             again: None,
+            day: Some(0),
             what: What::Bad(BadLine::Date),
         };
         Response {

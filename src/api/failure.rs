@@ -29,12 +29,13 @@ pub enum Failure {
     TooManyLines,
     Drift,
     OrderContradicted,
+    MixedOrder,
     NoToken,
     NotSaved,
 }
 
 impl Failure {
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::Unauthorized,
         Self::Forbidden,
         Self::BadRequest,
@@ -58,6 +59,7 @@ impl Failure {
         Self::TooManyLines,
         Self::Drift,
         Self::OrderContradicted,
+        Self::MixedOrder,
         Self::NoToken,
         Self::NotSaved,
     ];
@@ -106,6 +108,7 @@ impl Failure {
             Self::TooManyLines => "too_many_lines",
             Self::Drift => "drift",
             Self::OrderContradicted => "order_contradicted",
+            Self::MixedOrder => "mixed_order",
             Self::NoToken => "no_token",
             Self::NotSaved => "not_saved",
         }
@@ -179,6 +182,9 @@ impl Failure {
             }
             Self::OrderContradicted => {
                 "the lines come in the order opposite to --api.order. Set it to auto, or to what the log shows"
+            }
+            Self::MixedOrder => {
+                "the log shows its days one way and the times of a day the other, so that its newest line cannot be found. Nothing new is counted until that ends: please report it"
             }
             Self::Drift => {
                 "the log moved too much between two pages for them to be joined. Nothing was counted from them; the next refresh reads them anew"

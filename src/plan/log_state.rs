@@ -44,8 +44,12 @@ pub struct Reach {
 pub struct LogState {
     pub(super) order: Option<Order>,
     pub(super) order_is_configured: bool,
-    /// Oldest first: the place of a line in a closed minute, near the end of the log.
+    /// Whether the times of a day run against the days, on each page by itself.
+    pub(super) times_run_back: bool,
+    /// Oldest first: the place of a line in a closed minute, near the end of the log; only where more
+    /// than one page has shown that the oldest come first.
     pub(super) closed_place: Option<u64>,
+    pub(super) order_is_proven: bool,
     /// The last answer of the read before, which can prove that nothing moved since.
     pub(super) last_answer: Option<Response>,
     /// The last answer of a long read after which all was counted. While it comes out the same,
@@ -76,7 +80,9 @@ impl LogState {
         Self {
             order: fixed,
             order_is_configured: fixed.is_some(),
+            times_run_back: false,
             closed_place: None,
+            order_is_proven: fixed.is_some(),
             last_answer: None,
             landmark: None,
             second_hour: None,
@@ -97,6 +103,7 @@ impl LogState {
         if state.order.is_none() || state.order == saved.order {
             state.order = saved.order;
             state.closed_place = saved.closed_place;
+            state.order_is_proven |= saved.closed_place.is_some();
         }
         state.ledger = Ledger::restore(saved, buckets);
         state.second_hour = saved.second_hour;
@@ -173,7 +180,10 @@ impl LogState {
     }
 
     pub(super) fn forget_order(&mut self) {
-        self.order = None;
+        if !self.order_is_configured {
+            self.order = None;
+            self.order_is_proven = false;
+        }
         self.closed_place = None;
         self.landmark = None;
     }
@@ -361,7 +371,7 @@ impl LogState {
         let unclear: BTreeMap<Minute, Unclear> = ambiguous.iter().map(unclear).collect();
         let closed = self.ledger.close(below, &unclear, self.depth);
         // The same way again, while a minute is open that only the same answers can settle.
-        if ambiguous.is_empty() {
+        if ambiguous.is_empty() && self.order_is_proven {
             self.closed_place =
                 self.place_to_start(below.minus(reach.lateness_minutes), stretch, answers);
         }

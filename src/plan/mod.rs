@@ -17,7 +17,7 @@ pub use log_state::{LogState, OrderSetting, Reach};
 
 use crate::event::Minute;
 use crate::ledger::Gains;
-use crate::order::Order;
+use crate::order::{self, Order};
 use crate::sighting::Sighting;
 use crate::stitch::{Join, LEAST_OVERLAP, Response, Stretch};
 use crate::window::{PAGE, Query};
@@ -78,6 +78,8 @@ pub enum Trouble {
     Drift,
     /// The lines run against the configured order.
     OrderContradicted,
+    /// Days run one way and times another, over more than a page.
+    MixedOrder,
 }
 
 /// What the API said to the last [`Step::Ask`].
@@ -107,6 +109,8 @@ pub struct Plan {
     has_run_ahead: bool,
     moves_too_much: bool,
     hour: SecondHour,
+    /// Whether this read has turned round the lines of each day.
+    has_turned_days: bool,
 }
 
 #[derive(Debug)]
@@ -146,6 +150,7 @@ impl Plan {
             has_run_ahead: false,
             moves_too_much: false,
             hour: SecondHour::default(),
+            has_turned_days: false,
         };
         plan.start(state);
         if let Some(landmark) = &state.landmark {
@@ -187,6 +192,9 @@ impl Plan {
             Answer::Lines(sightings) => (sightings, Trouble::EmptyLog),
             Answer::PastTheEnd => (Vec::new(), Trouble::PageMissing),
         };
+        if state.times_run_back {
+            turn_days(&mut sightings);
+        }
         let order = state.order.or_else(|| Order::of(minutes_of(&sightings)));
         if !self.goes_on() {
             self.hour.start_over();
@@ -212,6 +220,10 @@ impl Plan {
         }
         if response.start == 0 && response.sightings.is_empty() {
             self.phase = Phase::Ended(state.empty_answer(if_empty));
+            return Vec::new();
+        }
+        if is_mixed(&response.sightings) {
+            self.turn_days(state);
             return Vec::new();
         }
         if self.contradicts_order(&response, state) {
@@ -267,12 +279,32 @@ impl Plan {
         }
     }
 
-    fn start_over(&mut self, state: &LogState, trouble: Trouble) {
+    fn start_over(&mut self, state: &mut LogState, trouble: Trouble) {
+        if self.has_turned_days && self.restarts >= RESTARTS {
+            // That it did not help either says why its pages cannot be joined.
+            self.turn_days(state);
+            return;
+        }
         if self.restarts >= RESTARTS {
             self.phase = Phase::Ended(Outcome::Failed(trouble));
             return;
         }
         self.restarts += 1;
+        self.start(state);
+    }
+
+    /// Days run one way and times the other. If that is so within each page alone, its lines are in
+    /// order once those of each day are turned round; if it is so over more than a page, nobody knows
+    /// where the newest line is.
+    fn turn_days(&mut self, state: &mut LogState) {
+        state.forget_order();
+        if self.has_turned_days {
+            state.times_run_back = false;
+            self.phase = Phase::Ended(Outcome::Failed(Trouble::MixedOrder));
+            return;
+        }
+        self.has_turned_days = true;
+        state.times_run_back = !state.times_run_back;
         self.start(state);
     }
 
@@ -317,6 +349,10 @@ impl Plan {
                 Vec::new()
             }
             seek::Found::Start => self.begin_reading(page, state),
+            seek::Found::Nonsense => {
+                self.turn_days(state);
+                Vec::new()
+            }
         }
     }
 
@@ -358,7 +394,7 @@ impl Plan {
 
     /// The lines have moved by more than the overlap since the last answer: new ones push them on to
     /// higher places, and the old end's shrinking pulls them back to lower ones.
-    fn look_elsewhere(&mut self, stretch: Stretch, empty: bool, state: &LogState) {
+    fn look_elsewhere(&mut self, stretch: Stretch, empty: bool, state: &mut LogState) {
         let trouble = if empty {
             Trouble::PageMissing
         } else {
@@ -430,7 +466,12 @@ impl Plan {
 
     /// A run of pages ahead, where a long way is to go and every line held is in its place.
     fn run_ahead(&mut self, stretch: &Stretch, state: &mut LogState) -> Option<Ahead> {
-        let may_run = stretch.is_certain() && state.order.is_some() && state.has_begun();
+        // Where days are turned round, a line that is shown again need not stand where it is looked
+        // for.
+        let may_run = stretch.is_certain()
+            && state.order.is_some()
+            && state.has_begun()
+            && !state.times_run_back;
         if !may_run || self.confirming || self.moves_too_much || stretch.fell_back() {
             return None;
         }
@@ -601,6 +642,20 @@ fn next_query(stretch: &Stretch) -> Query {
     queries
         .find(|query| query.end() >= next + NEW_AT_LEAST)
         .unwrap_or_else(|| with_overlap(LEAST_OVERLAP))
+}
+
+/// Turns round the lines of each day of a page.
+fn turn_days(sightings: &mut [Sighting]) {
+    sightings
+        .chunk_by_mut(|a, b| a.day == b.day)
+        .for_each(<[Sighting]>::reverse);
+}
+
+fn is_mixed(sightings: &[Sighting]) -> bool {
+    let dated = sightings
+        .iter()
+        .filter_map(|s| Some((s.day?, s.id.bucket.minute()?)));
+    order::is_mixed(dated)
 }
 
 /// Whether the page shows lines of a local time that occurs twice, for which pages have to overlap.

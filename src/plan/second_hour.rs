@@ -129,6 +129,7 @@ mod tests {
                 fingerprint: Fingerprint(0),
             },
             again: (120..180).contains(minute).then_some(Minute(minute + 60)),
+            day: Some(0),
             what: What::Bad(BadLine::Date),
         };
         minutes.iter().map(line).collect()

@@ -12,6 +12,9 @@ use crate::sighting::{Bucket, Sighting};
 use crate::stitch::Response;
 use crate::window::{PAGE, Query};
 
+/// Lines a little out of order do not move the middle of a page back by as much as this.
+const FALL_MINUTES: i64 = 5;
+
 /// Looking for the place to start from.
 #[derive(Debug)]
 pub(super) struct Seek {
@@ -21,6 +24,8 @@ pub(super) struct Seek {
     seen: Vec<(u64, Minute)>,
     /// Of all lines seen on the way, by page: some are asked for twice.
     buckets: BTreeMap<u64, Vec<Bucket>>,
+    /// The middle minutes of the pages seen on the way.
+    middles: BTreeMap<u64, Minute>,
     /// The page at which the log was seen to end.
     last_page: Option<u64>,
 }
@@ -42,6 +47,8 @@ pub(super) enum Found {
     NotYet,
     /// The answer just given is the first of the read.
     Start,
+    /// Pages further on hold older lines: the oldest do not come first.
+    Nonsense,
 }
 
 impl Seek {
@@ -52,6 +59,7 @@ impl Seek {
             asked: Query::from(place),
             seen: Vec::new(),
             buckets: BTreeMap::new(),
+            middles: BTreeMap::new(),
             last_page: None,
         }
     }
@@ -66,6 +74,7 @@ impl Seek {
             asked: Query::full(2),
             buckets: BTreeMap::from([(1, buckets_of(first_page))]),
             last_page: None,
+            middles: middle(first_page).map(|m| (1, m)).into_iter().collect(),
             seen: first_minute(first_page)
                 .map(|m| (1, m))
                 .into_iter()
@@ -98,6 +107,18 @@ impl Seek {
         if let Some(minute) = first_minute(&page.sightings) {
             self.seen.push((asked, minute));
         }
+        if let Some(middle) = middle(&page.sightings) {
+            self.middles.insert(asked, middle);
+        }
+        let falls = |pair: (&Minute, &Minute)| pair.1.0 < pair.0.0 - FALL_MINUTES;
+        if self
+            .middles
+            .values()
+            .zip(self.middles.values().skip(1))
+            .any(falls)
+        {
+            return Found::Nonsense;
+        }
         self.buckets.insert(asked, buckets_of(&page.sightings));
         if page.is_short() && !page.sightings.is_empty() {
             self.last_page = Some(asked);
@@ -114,6 +135,7 @@ impl Seek {
             Some(beyond) if beyond > full + 1 => u64::midpoint(full, beyond),
             Some(beyond) if !proven => beyond,
             Some(beyond) => {
+                state.order_is_proven = true;
                 state.begin(self.buckets.values().flatten().copied(), reach);
                 return self.between_seen_pages(beyond, state);
             }
@@ -180,6 +202,17 @@ impl Seek {
         };
         Found::NotYet
     }
+}
+
+/// The minute of the middle one of the lines, which a stray does not move; none where a local time
+/// occurs twice.
+fn middle(sightings: &[Sighting]) -> Option<Minute> {
+    if sightings.iter().any(|s| s.again.is_some()) {
+        return None;
+    }
+    let mut minutes: Vec<Minute> = minutes_of(sightings).collect();
+    minutes.sort_unstable();
+    minutes.get(minutes.len() / 2).copied()
 }
 
 fn buckets_of(sightings: &[Sighting]) -> Vec<Bucket> {

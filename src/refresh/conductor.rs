@@ -478,6 +478,10 @@ impl Source {
 fn is_of_the_lines(failure: Failure) -> bool {
     matches!(
         failure,
-        Failure::Drift | Failure::PageMissing | Failure::EmptyLog | Failure::OrderContradicted
+        Failure::Drift
+            | Failure::PageMissing
+            | Failure::EmptyLog
+            | Failure::OrderContradicted
+            | Failure::MixedOrder
     )
 }

@@ -205,5 +205,6 @@ pub(super) fn failure_of(trouble: Trouble) -> Failure {
         Trouble::EmptyLog => Failure::EmptyLog,
         Trouble::Drift => Failure::Drift,
         Trouble::OrderContradicted => Failure::OrderContradicted,
+        Trouble::MixedOrder => Failure::MixedOrder,
     }
 }

@@ -80,6 +80,10 @@ fn sighting(id: LineId) -> Sighting {
     Sighting {
         id,
         again: None,
+        day: id
+            .bucket
+            .minute()
+            .and_then(|minute| i32::try_from(minute.0.div_euclid(24 * 60)).ok()),
         what: What::Event(Arc::new(event)),
     }
 }
@@ -211,6 +215,7 @@ fn a_calm_refresh_takes_one_request_in_either_order_however_long_the_log() {
             let mut reader = Reader::new(OrderSetting::Auto);
             reader.rest(&mut model, order);
             let from = Minute(model.now - REACH.lookback_minutes);
+            let mut costly = 0;
             for n in 0..40 {
                 model.arrive(
                     &[Arrival::Line {
@@ -220,12 +225,11 @@ fn a_calm_refresh_takes_one_request_in_either_order_however_long_the_log() {
                 );
                 let before = reader.requests;
                 reader.read(&mut model, order, std::iter::empty());
-                let spent = reader.requests - before;
-                assert!(
-                    spent == 1 || length == 49,
-                    "{order:?}, {length} lines: {spent} requests"
-                );
+                costly += u32::from(reader.requests - before > 1);
             }
+            // The first time that there is more than a page, the order has to be proven.
+            let allowed = u32::from(length < 50);
+            assert!(costly <= allowed, "{order:?}, {length} lines: {costly}");
             reader.assert_exact(&model, from);
         }
     }
