@@ -408,6 +408,8 @@ impl Plan {
         let distance = PAGE << self.looks_elsewhere;
         self.looks_elsewhere += 1;
         self.asked = match state.order {
+            // One answer alone does not prove that the log ends before.
+            _ if empty && distance == PAGE => self.asked,
             Some(Order::OldestFirst) => Query::from(stretch.next_place().saturating_sub(distance)),
             _ if empty => self.asked,
             _ => Query::from(stretch.next_place().saturating_add(distance - PAGE / 2)),

@@ -85,7 +85,6 @@ fn lines_that_arrive_between_two_pages_are_counted_exactly() {
 }
 
 #[test]
-#[ignore = "a minute of nearly equal lines under more than 500 others is given up, and stays so when the log rests"]
 fn hundreds_of_nearly_equal_lines_a_minute_between_pages_are_counted_exactly() {
     for order in [Order::NewestFirst, Order::OldestFirst] {
         let settings = Settings {
