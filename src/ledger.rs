@@ -30,6 +30,10 @@ const UNDATED_AT_MOST: usize = 10_000;
 #[derive(Clone, Debug, Default)]
 pub struct Seen {
     pub lines: HashMap<Fingerprint, (u32, What)>,
+    /// Where answers could not be joined for certain: the first and the last place of a line. There
+    /// were no more lines than places; more of them look different only because one was rewritten
+    /// between two answers.
+    pub places: Option<(u64, u64)>,
 }
 
 impl Seen {
@@ -42,7 +46,10 @@ impl Seen {
 
     /// How many lines were seen at once.
     pub fn total(&self) -> u32 {
-        self.lines.values().map(|(count, _)| count).sum()
+        let lines = self.lines.values().map(|(count, _)| count).sum();
+        let places = self.places.map(|(first, last)| last - first + 1);
+        let places = places.map(|places| u32::try_from(places).unwrap_or(u32::MAX));
+        places.map_or(lines, |places| places.min(lines))
     }
 }
 

@@ -52,6 +52,8 @@ pub struct Stretch {
     segment: HashMap<LineId, u32>,
     /// Of each line, as many as the segment has that holds most of it.
     seen: BTreeMap<Bucket, Seen>,
+    /// The first and the last place at which an answer showed a line of it.
+    places: BTreeMap<Bucket, (u64, u64)>,
     touched: BTreeSet<Bucket>,
     ambiguous: BTreeSet<Bucket>,
 }
@@ -83,9 +85,11 @@ impl Stretch {
             segment_from: 0,
             segment: HashMap::new(),
             seen: BTreeMap::new(),
+            places: BTreeMap::new(),
             touched: BTreeSet::new(),
             ambiguous: BTreeSet::new(),
         };
+        stretch.note_places(first);
         stretch.extend(&first.sightings);
         stretch
     }
@@ -261,6 +265,12 @@ impl Stretch {
     fn begin_segment(&mut self, answer: &Response) {
         let shown = answer.sightings.iter().map(|s| s.id.bucket);
         let in_both = shown.filter(|bucket| self.seen.contains_key(bucket));
+        let in_both: Vec<Bucket> = in_both.collect();
+        for bucket in &in_both {
+            if let Some(seen) = self.seen.get_mut(bucket) {
+                seen.places = self.places.get(bucket).copied();
+            }
+        }
         self.ambiguous.extend(in_both);
         self.segment_from = self.ids.len();
         self.goes_beyond = false;
@@ -274,6 +284,22 @@ impl Stretch {
         self.ended = answer.is_short();
         self.touched
             .extend(answer.sightings.iter().map(|s| s.id.bucket));
+        self.note_places(answer);
+    }
+
+    fn note_places(&mut self, answer: &Response) {
+        for (place, sighting) in (answer.start..).zip(&answer.sightings) {
+            let bucket = sighting.id.bucket;
+            let places = self.places.entry(bucket).or_insert((place, place));
+            *places = (places.0.min(place), places.1.max(place));
+            if let Some(held) = self
+                .seen
+                .get_mut(&bucket)
+                .filter(|seen| seen.places.is_some())
+            {
+                held.places = Some(*places);
+            }
+        }
     }
 
     fn extend(&mut self, sightings: &[Sighting]) {
