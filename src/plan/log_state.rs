@@ -46,9 +46,9 @@ pub struct LogState {
     pub(super) order_is_configured: bool,
     /// Whether the times of a day run against the days, on each page by itself.
     pub(super) times_run_back: bool,
-    /// Oldest first: the place of a line in a closed minute, near the end of the log; only where more
-    /// than one page has shown that the oldest come first.
+    /// Oldest first: the place of a line in a closed minute, near the end of the log.
     pub(super) closed_place: Option<u64>,
+    /// Whether more than one page has shown which lines come first.
     pub(super) order_is_proven: bool,
     /// The last answer of the read before, which can prove that nothing moved since.
     pub(super) last_answer: Option<Response>,
@@ -103,7 +103,6 @@ impl LogState {
         if state.order.is_none() || state.order == saved.order {
             state.order = saved.order;
             state.closed_place = saved.closed_place;
-            state.order_is_proven |= saved.closed_place.is_some();
         }
         state.ledger = Ledger::restore(saved, buckets);
         state.second_hour = saved.second_hour;
@@ -285,6 +284,20 @@ impl LogState {
         ids.any(|id| undecided.contains(&id.bucket) && !self.ledger.knows(id))
     }
 
+    /// Whether the end of the log holds only older lines than were counted before: the oldest may not
+    /// come first.
+    pub(super) fn doubts_the_end(&self, stretch: &Stretch) -> bool {
+        let oldest_first = self.order == Some(Order::OldestFirst);
+        let Some(open_from) = self.ledger.must_reach(self.depth) else {
+            return false;
+        };
+        let newest = strays::newest(stretch.minutes());
+        oldest_first
+            && !self.order_is_proven
+            && self.complete
+            && newest.is_some_and(|newest| newest < open_from)
+    }
+
     /// Whether the page, which goes on from a stretch, reaches into closed minutes.
     pub(super) fn is_covered_by_page(&self, page: &Response) -> bool {
         self.is_covered_by(&Stretch::new(page, None))
@@ -371,7 +384,7 @@ impl LogState {
         let unclear: BTreeMap<Minute, Unclear> = ambiguous.iter().map(unclear).collect();
         let closed = self.ledger.close(below, &unclear, self.depth);
         // The same way again, while a minute is open that only the same answers can settle.
-        if ambiguous.is_empty() && self.order_is_proven {
+        if ambiguous.is_empty() {
             self.closed_place =
                 self.place_to_start(below.minus(reach.lateness_minutes), stretch, answers);
         }

@@ -452,6 +452,12 @@ impl Plan {
             };
             return gains;
         }
+        if ended && state.doubts_the_end(&stretch) {
+            state.closed_place = None;
+            state.order_is_proven = true;
+            self.start(state);
+            return gains;
+        }
         gains.extend(self.settle(stretch, state));
         gains
     }

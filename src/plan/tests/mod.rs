@@ -124,11 +124,6 @@ enum Between {
     },
     /// The old end shrinks.
     Retention(usize),
-    /// The vendor rewrites lines wherever they stand.
-    Rewrite {
-        from: u64,
-        to: u64,
-    },
 }
 
 struct Reader {
@@ -217,7 +212,6 @@ impl Reader {
                 }
                 Some(Between::Purge { from, lines }) => model.purge(from, lines),
                 Some(Between::Retention(lines)) => model.purge(0, lines),
-                Some(Between::Rewrite { from, to }) => model.rewrite(from, to),
                 None => {}
             }
         }
@@ -494,7 +488,6 @@ fn anything_between() -> impl Strategy<Value = Between> {
         12 => between(),
         1 => (0_usize..300, 1_usize..80).prop_map(|(from, lines)| Between::Purge { from, lines }),
         1 => (1_usize..60).prop_map(Between::Retention),
-        1 => (0_u64..8, 0_u64..8).prop_map(|(from, to)| Between::Rewrite { from, to }),
     ]
 }
 
@@ -527,14 +520,20 @@ proptest! {
     fn whatever_happens_nothing_counts_twice_and_what_comes_later_is_counted(
         newest_first in any::<bool>(),
         history in prop::collection::vec(arrival(), 0..150),
-        rounds in prop::collection::vec(prop::collection::vec(anything_between(), 0..6), 0..12),
+        rounds in prop::collection::vec(
+            (prop::option::weighted(0.3, (0_u64..8, 0_u64..8)), prop::collection::vec(anything_between(), 0..6)),
+            0..12,
+        ),
     ) {
         let order = if newest_first { Order::NewestFirst } else { Order::OldestFirst };
         let mut model = Model { now: 100, ..Model::default() };
         model.arrive(&history);
         let mut reader = Reader::new(OrderSetting::Auto);
         reader.rewritten = true;
-        for round in rounds {
+        for (rewrite, round) in rounds {
+            if let Some((from, to)) = rewrite {
+                model.rewrite(from, to);
+            }
             reader.read(&mut model, order, round.into_iter());
         }
         reader.rest(&mut model, order);
