@@ -1,11 +1,15 @@
 //! The task that refreshes one account: asks in turn, counts, and shows.
 
+mod paying;
+mod showing;
+
 use std::future::Future;
 use std::time::Duration;
 
-use bytes::Bytes;
 use jiff::tz::TimeZone;
 use tracing::debug;
+
+use paying::Unpaid;
 
 use super::Refresher;
 use super::keeper::Keeper;
@@ -15,19 +19,16 @@ use super::restored::Restored;
 use crate::api::client::{Client, Content, Reply};
 use crate::api::failure::Failure;
 use crate::api::v2;
-use crate::budget::{Budget, NotBefore, Slot};
+use crate::budget::{Budget, Slot};
 use crate::clock;
 use crate::config::{Secret, TokenSource};
 use crate::event::EventType;
-use crate::exposition;
 use crate::ledger::Gains;
 use crate::moment::Moment;
 use crate::plan::{Answer, OrderSetting, Outcome, Reach};
-use crate::saved::Changes;
 use crate::series::Series;
 use crate::sight::{self, FingerprintKey};
 use crate::sighting::What;
-use crate::store::StoreError;
 use crate::tally::{Apart, Tallies};
 use crate::window::Query;
 
@@ -43,17 +44,6 @@ pub struct Source {
     pub zone: TimeZone,
     pub reach: Reach,
     pub key: FingerprintKey,
-}
-
-/// How long saving may take before a request has to be paid for again.
-const SAVING_AT_MOST: Duration = Duration::from_secs(1);
-
-/// Why a request may not be sent.
-enum Unpaid {
-    /// The window is used up before this moment.
-    NotBefore(Moment),
-    /// What was paid could not be saved.
-    NotSaved,
 }
 
 /// Refreshes the account of a [`Refresher`].
@@ -169,45 +159,6 @@ impl Conductor {
         self.refresher.shared.gate.ends(began);
     }
 
-    /// Pays for a request: its place in the window is saved before it is sent, together with what
-    /// was counted up to now. A place is held for the time that saving takes, too; where that took
-    /// longer than was thought, what is saved would end too early, so it is paid for again.
-    async fn pay(&mut self, turn: usize) -> Result<Slot, Unpaid> {
-        let mut saving = SAVING_AT_MOST;
-        loop {
-            let begin = clock::now();
-            let slot = self
-                .slot_for(turn, saving)
-                .map_err(|NotBefore(when)| Unpaid::NotBefore(when))?;
-            self.spent = true;
-            if self.save().await.is_err() {
-                self.refresher.budget().never_sent(slot);
-                return Err(Unpaid::NotSaved);
-            }
-            if clock::now().since(begin) <= saving {
-                return Ok(slot);
-            }
-            self.refresher.budget().never_sent(slot);
-            saving *= 2;
-        }
-    }
-
-    /// A place in the window. A long read takes no more than an even share of it after its first
-    /// requests: taken all at once, they would leave none to keep the other log fresh.
-    fn slot_for(&self, turn: usize, saving: Duration) -> Result<Slot, NotBefore> {
-        let now = clock::now();
-        let mut budget = self.refresher.budget();
-        let limit = budget.limit();
-        let asked = self.logs.get(turn).map_or(0, Log::asked);
-        let last = self.logs.iter().filter_map(Log::last_asked).max();
-        let share = limit.time_for(1);
-        let earliest = last.map(|last| last.plus(share)).filter(|when| *when > now);
-        match earliest {
-            Some(when) if asked >= limit.requests / 2 => Err(NotBefore(when)),
-            _ => budget.take(now, saving + self.source.timeout),
-        }
-    }
-
     /// Shows what there is and waits; then logs that scrapes wish to be fresh join in.
     async fn wait_for_the_window(&mut self, until: Moment) {
         self.show().await;
@@ -237,19 +188,6 @@ impl Conductor {
         let must = wanting(false).min_by_key(|(order, _, _)| *order);
         let may = || wanting(self.has_spare()).min_by_key(|(order, _, _)| *order);
         must.or_else(may).map(|(_, turn, query)| (turn, query))
-    }
-
-    /// Whether a request may go to what need not be asked: a fifth of the window at most, and never
-    /// one that the next refresh of every log needs.
-    fn has_spare(&self) -> bool {
-        let now = clock::now();
-        let budget = self.refresher.budget();
-        let limit = budget.limit();
-        let in_window = |sent: &&Moment| now.since(**sent) < limit.window;
-        let spent = self.spare_sent.iter().filter(in_window).count();
-        let a_fifth = usize::try_from(limit.requests / 5).unwrap_or(usize::MAX);
-        let for_the_next = u32::try_from(self.logs.len()).unwrap_or(u32::MAX);
-        spent < a_fifth && budget.left(now) > for_the_next
     }
 
     async fn ask(&mut self, turn: usize, query: Query, token: &Secret, slot: Slot) {
@@ -395,75 +333,6 @@ impl Conductor {
         let before = log.failing.replace(failure);
         log.pause();
         self.report.failure(log.event_type, failure, before, detail);
-    }
-
-    /// Saves what is counted and then shows it; where it cannot be saved, what is shown stays.
-    async fn show(&mut self) {
-        if self.save().await.is_ok() {
-            self.publish();
-        } else {
-            for log in &mut self.logs {
-                log.failing = Some(Failure::NotSaved);
-                self.report.failing(log.event_type, log.failing);
-            }
-        }
-        let reading = self
-            .logs
-            .iter()
-            .map(|log| (log.event_type, log.lines_read()));
-        self.report.reading(reading);
-        let healthy = self
-            .logs
-            .iter()
-            .all(|log| log.failing.is_none() && log.was_asked());
-        self.report.up(healthy && !self.keeper.is_failing());
-        self.report.warn_of_unparsable(clock::now());
-    }
-
-    /// Saves what changed since it was saved last, if anything did.
-    async fn save(&mut self) -> Result<(), StoreError> {
-        let changes = self.changes();
-        if self.keeper.keeps() && !changes.is_empty() {
-            self.keeper.save(changes).await?;
-        }
-        self.spent = false;
-        self.series.are_saved();
-        self.tallies.are_saved();
-        let zone = self.source.zone_name();
-        self.logs.iter_mut().for_each(|log| log.is_saved(&zone));
-        Ok(())
-    }
-
-    fn changes(&self) -> Changes {
-        let mut changes = Changes::default();
-        if !self.keeper.keeps() {
-            return changes;
-        }
-        let changed = &mut changes.changed;
-        if self.spent {
-            let budget = self.refresher.budget();
-            changed.requests = Some(budget.saved(&self.boot, clock::now()));
-        }
-        changed.series = self.series.changes();
-        changed.tallies = self.tallies.changes();
-        let zone = self.source.zone_name();
-        for log in &self.logs {
-            log.changes(&zone, &mut changes);
-        }
-        changes
-    }
-
-    /// Shows what is saved: the logs that were read once as far back as the lookback.
-    fn publish(&mut self) {
-        self.report.counted(&self.series, &self.tallies);
-        if !std::mem::take(&mut self.changed) {
-            return;
-        }
-        let complete = self.logs.iter().filter(|log| log.state.is_complete());
-        let shown: Vec<EventType> = complete.map(|log| log.event_type).collect();
-        let account = self.refresher.account();
-        let text = exposition::events(account, &self.series, &shown);
-        self.refresher.show(Bytes::from(text));
     }
 }
 

@@ -1,0 +1,106 @@
+//! The end of a read: what could not be told apart, what is closed, and late lines.
+
+use super::reading::next_query;
+use super::{LogState, Outcome, Phase, Plan, Read, strays};
+use crate::ledger::Gains;
+use crate::stitch::{Join, Response, Stretch};
+
+impl Plan {
+    /// Tells equal lines apart by their places, if nothing moved since the read before this one. If
+    /// a minute that could be closed is at stake, it has to be read again at once, one time.
+    pub(super) fn settle(&mut self, mut stretch: Stretch, state: &mut LogState) -> Vec<Gains> {
+        let mut gains = Vec::new();
+        if self.hour.decide() {
+            stretch.touch_all();
+            gains = self.count(&stretch, state);
+        }
+        gains.extend(self.tell_apart(stretch, state));
+        gains
+    }
+
+    pub(super) fn tell_apart(&mut self, stretch: Stretch, state: &mut LogState) -> Vec<Gains> {
+        let last = self.answers.last().cloned();
+        let before = std::mem::replace(&mut state.last_answer, last);
+        if stretch.ambiguous_minutes().is_empty() {
+            self.finish(stretch, state);
+            return Vec::new();
+        }
+        match (before, &state.last_answer) {
+            (Some(before), Some(last)) if before.query() == last.query() => {
+                let still = last.shows_stillness_since(&before);
+                self.conclude(stretch, still, state)
+            }
+            (Some(before), _) if state.lies_beyond(&before, &stretch) => {
+                self.asked = before.query();
+                self.phase = Phase::Still(stretch, before);
+                Vec::new()
+            }
+            _ => self.conclude(stretch, false, state),
+        }
+    }
+
+    /// The read is over, and what was ambiguous in it is not, if the log stood still.
+    pub(super) fn conclude(
+        &mut self,
+        stretch: Stretch,
+        still: bool,
+        state: &mut LogState,
+    ) -> Vec<Gains> {
+        let told = still.then(|| Stretch::unmoved(&self.answers)).flatten();
+        if told.is_none() && !self.confirming && state.would_close_ambiguous(&stretch) {
+            self.confirming = true;
+            self.start(state);
+            return Vec::new();
+        }
+        let stretch = told.unwrap_or(stretch);
+        let gains = self.count(&stretch, state);
+        self.finish(stretch, state);
+        gains
+    }
+
+    pub(super) fn finish(&mut self, stretch: Stretch, state: &mut LogState) {
+        let ambiguous = stretch.ambiguous_minutes();
+        let gap = state.has_gap(&stretch);
+        let closed = state.close(&stretch, &ambiguous, &self.answers, self.reach);
+        state.ends_read(self.answers.len());
+        // What came before the first line while this read lasted is not read yet.
+        let is_all = ambiguous.is_empty() && stretch.moved() <= 0;
+        let is_costly = is_all && state.costs_more_than_a_page(&stretch);
+        state.landmark = self.answers.last().filter(|_| is_costly).cloned();
+        let read = Read {
+            behind: u64::try_from(stretch.moved()).unwrap_or(0),
+            ambiguous: !ambiguous.is_empty(),
+            postponed: closed.postponed,
+            missed: closed.missed,
+            gap,
+        };
+        self.phase = Phase::Covered(stretch, Outcome::Read(read));
+    }
+
+    pub(super) fn may_hold_late_lines(&self, stretch: &Stretch) -> bool {
+        let short = self.answers.last().is_none_or(Response::is_short);
+        let present = strays::may_close_below(stretch.minutes());
+        let (Some(present), Some(oldest)) = (present, stretch.minutes().next_back()) else {
+            return false;
+        };
+        !short && present > oldest && oldest >= present.minus(self.reach.lateness_minutes)
+    }
+
+    pub(super) fn read_late(
+        &mut self,
+        mut stretch: Stretch,
+        outcome: Outcome,
+        page: &Response,
+        state: &mut LogState,
+    ) -> Vec<Gains> {
+        if page.sightings.is_empty() || stretch.join(page) == Join::Apart {
+            self.phase = Phase::Ended(outcome);
+            return Vec::new();
+        }
+        let gains = self.count(&stretch, state);
+        self.answers.push(page.clone());
+        self.asked = next_query(&stretch);
+        self.phase = Phase::Covered(stretch, outcome);
+        gains
+    }
+}

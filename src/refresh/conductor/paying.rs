@@ -1,0 +1,74 @@
+//! What a request costs: a place in the window, which is saved before it is sent.
+
+use std::time::Duration;
+
+use super::Conductor;
+use crate::budget::{NotBefore, Slot};
+use crate::clock;
+use crate::moment::Moment;
+use crate::refresh::log::Log;
+
+/// How long saving may take before a request has to be paid for again.
+const SAVING_AT_MOST: Duration = Duration::from_secs(1);
+
+/// Why a request may not be sent.
+pub(super) enum Unpaid {
+    /// The window is used up before this moment.
+    NotBefore(Moment),
+    /// What was paid could not be saved.
+    NotSaved,
+}
+
+impl Conductor {
+    /// Pays for a request: its place in the window is saved before it is sent, together with what
+    /// was counted up to now. A place is held for the time that saving takes, too; where that took
+    /// longer than was thought, what is saved would end too early, so it is paid for again.
+    pub(super) async fn pay(&mut self, turn: usize) -> Result<Slot, Unpaid> {
+        let mut saving = SAVING_AT_MOST;
+        loop {
+            let begin = clock::now();
+            let slot = self
+                .slot_for(turn, saving)
+                .map_err(|NotBefore(when)| Unpaid::NotBefore(when))?;
+            self.spent = true;
+            if self.save().await.is_err() {
+                self.refresher.budget().never_sent(slot);
+                return Err(Unpaid::NotSaved);
+            }
+            if clock::now().since(begin) <= saving {
+                return Ok(slot);
+            }
+            self.refresher.budget().never_sent(slot);
+            saving *= 2;
+        }
+    }
+
+    /// A place in the window. A long read takes no more than an even share of it after its first
+    /// requests: taken all at once, they would leave none to keep the other log fresh.
+    pub(super) fn slot_for(&self, turn: usize, saving: Duration) -> Result<Slot, NotBefore> {
+        let now = clock::now();
+        let mut budget = self.refresher.budget();
+        let limit = budget.limit();
+        let asked = self.logs.get(turn).map_or(0, Log::asked);
+        let last = self.logs.iter().filter_map(Log::last_asked).max();
+        let share = limit.time_for(1);
+        let earliest = last.map(|last| last.plus(share)).filter(|when| *when > now);
+        match earliest {
+            Some(when) if asked >= limit.requests / 2 => Err(NotBefore(when)),
+            _ => budget.take(now, saving + self.source.timeout),
+        }
+    }
+
+    /// Whether a request may go to what need not be asked: a fifth of the window at most, and never
+    /// one that the next refresh of every log needs.
+    pub(super) fn has_spare(&self) -> bool {
+        let now = clock::now();
+        let budget = self.refresher.budget();
+        let limit = budget.limit();
+        let in_window = |sent: &&Moment| now.since(**sent) < limit.window;
+        let spent = self.spare_sent.iter().filter(in_window).count();
+        let a_fifth = usize::try_from(limit.requests / 5).unwrap_or(usize::MAX);
+        let for_the_next = u32::try_from(self.logs.len()).unwrap_or(u32::MAX);
+        spent < a_fifth && budget.left(now) > for_the_next
+    }
+}

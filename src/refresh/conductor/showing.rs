@@ -1,0 +1,82 @@
+//! Saving what is counted, and showing what is saved.
+
+use bytes::Bytes;
+
+use super::Conductor;
+use crate::api::failure::Failure;
+use crate::clock;
+use crate::event::EventType;
+use crate::exposition;
+use crate::saved::Changes;
+use crate::store::StoreError;
+
+impl Conductor {
+    /// Saves what is counted and then shows it; where it cannot be saved, what is shown stays.
+    pub(super) async fn show(&mut self) {
+        if self.save().await.is_ok() {
+            self.publish();
+        } else {
+            for log in &mut self.logs {
+                log.failing = Some(Failure::NotSaved);
+                self.report.failing(log.event_type, log.failing);
+            }
+        }
+        let reading = self
+            .logs
+            .iter()
+            .map(|log| (log.event_type, log.lines_read()));
+        self.report.reading(reading);
+        let healthy = self
+            .logs
+            .iter()
+            .all(|log| log.failing.is_none() && log.was_asked());
+        self.report.up(healthy && !self.keeper.is_failing());
+        self.report.warn_of_unparsable(clock::now());
+    }
+
+    /// Saves what changed since it was saved last, if anything did.
+    pub(super) async fn save(&mut self) -> Result<(), StoreError> {
+        let changes = self.changes();
+        if self.keeper.keeps() && !changes.is_empty() {
+            self.keeper.save(changes).await?;
+        }
+        self.spent = false;
+        self.series.are_saved();
+        self.tallies.are_saved();
+        let zone = self.source.zone_name();
+        self.logs.iter_mut().for_each(|log| log.is_saved(&zone));
+        Ok(())
+    }
+
+    pub(super) fn changes(&self) -> Changes {
+        let mut changes = Changes::default();
+        if !self.keeper.keeps() {
+            return changes;
+        }
+        let changed = &mut changes.changed;
+        if self.spent {
+            let budget = self.refresher.budget();
+            changed.requests = Some(budget.saved(&self.boot, clock::now()));
+        }
+        changed.series = self.series.changes();
+        changed.tallies = self.tallies.changes();
+        let zone = self.source.zone_name();
+        for log in &self.logs {
+            log.changes(&zone, &mut changes);
+        }
+        changes
+    }
+
+    /// Shows what is saved: the logs that were read once as far back as the lookback.
+    pub(super) fn publish(&mut self) {
+        self.report.counted(&self.series, &self.tallies);
+        if !std::mem::take(&mut self.changed) {
+            return;
+        }
+        let complete = self.logs.iter().filter(|log| log.state.is_complete());
+        let shown: Vec<EventType> = complete.map(|log| log.event_type).collect();
+        let account = self.refresher.account();
+        let text = exposition::events(account, &self.series, &shown);
+        self.refresher.show(Bytes::from(text));
+    }
+}
