@@ -9,25 +9,30 @@
 //!    refresh; one that is young enough is served again.
 //! 3. [`plan`] says which page to ask for next, from what is known of the log: a state machine of
 //!    `Ask(query)` and `Done(outcome)`, for either order of the log.
-//! 4. [`budget`] gives the request a place in the window, or says before when it may not be sent.
+//! 4. [`budget`] gives the request a place in the window, or says before when it may not be sent;
+//!    [`store`] has the place on disk, with all that was counted before, when it is sent.
 //! 5. [`api::client`] sends it, within bounds of time and size.
 //! 6. [`api::v2`] reads status, headers and body; [`sight`] places each line in time, makes its
 //!    fingerprint, and has [`classify`] name what is counted of it.
 //! 7. [`stitch`] joins the page to those before it, although lines moved in between.
 //! 8. [`ledger`] knows what was counted of each minute, and gives what is new.
-//! 9. [`series`] adds that to the counts; when the refresh ends, [`exposition`] writes them as text,
-//!    which every scrape gets until the next change, with the [`meters`] of the exporter itself.
+//! 9. [`series`] adds that to the counts, and [`tally`] those lines that are in none of them.
+//! 10. When the refresh ends, [`store`] saves what changed, in one transaction. Only then does
+//!     [`exposition`] write the counts as text, which every scrape gets until the next change, with
+//!     the [`meters`] of the exporter itself.
 //!
 //! # What holds
 //!
 //! - A count never falls and is never above the truth. It may lag until the log was read again.
-//! - No window of the server holds more requests than the limit: every request has a [`budget`] slot.
+//! - What is shown is saved ([`saved`] is what that is): a crash takes nothing back that was seen.
+//! - No window of the server holds more requests than the limit: every request has a [`budget`] slot,
+//!   and every slot is saved before its request is sent.
 //! - Without scrapes nothing is asked, but for the end of a read that has begun.
 //! - A scrape never waits beyond its deadline, nor for the request window, and never fails because
 //!   the API does.
 //! - A token is in a `Secret`, in the URL of one request, and nowhere else: errors carry no URL.
 //! - The core (`event`, `moment`, `budget`, `ledger`, `stitch`, `window`, `order`, `series`,
-//!   `sighting`, and `plan` above it) is told the time, and knows no socket, task or file.
+//!   `sighting`, `tally`, `saved`, and `plan` above it) is told the time, and knows no socket, task or file.
 //!
 //! # What is absent on purpose
 //!
