@@ -23,9 +23,13 @@ mod faults;
 #[cfg(test)]
 mod http;
 #[cfg(test)]
+mod kills;
+#[cfg(test)]
 mod layers;
 #[cfg(test)]
 mod limits;
+#[cfg(test)]
+mod lives;
 #[cfg(test)]
 mod long_reads;
 #[cfg(test)]

@@ -55,6 +55,15 @@ impl Samples {
         sum
     }
 
+    /// The values of these metrics, by their series.
+    pub fn values_of(&self, names: &[&str]) -> BTreeMap<String, f64> {
+        let series = self.0.iter();
+        let wanted = series.filter(|((name, _), _)| names.contains(&name.as_str()));
+        wanted
+            .map(|((name, labels), value)| (format!("{name} {labels:?}"), *value))
+            .collect()
+    }
+
     /// Whether the account's last refresh worked.
     #[track_caller]
     pub fn is_up(&self) -> bool {
