@@ -295,6 +295,35 @@ impl<'a> Lives<'a> {
         words.collect()
     }
 
+    /// How many lines the counts differ from the truth by, over all series, once they stay: none, as
+    /// soon as that is so, and else what is left after this time.
+    #[track_caller]
+    pub fn error_at_rest(&self, exporter: &Exporter, limit: Duration) -> u64 {
+        let begin = clock::now();
+        loop {
+            let samples = self.look(exporter);
+            let (shown, truth) = (samples.counts(), self.api.counts());
+            let series = truth.iter();
+            let missing = series.map(|(key, count)| count - shown.get(key).unwrap_or(&0));
+            let error = missing.sum();
+            if (error == 0 && samples.is_up()) || clock::now().since(begin) >= limit {
+                return error;
+            }
+            std::thread::sleep(self.api.settings().rate_limit.window / 3);
+        }
+    }
+
+    /// What a failed test tells of the exporter, beside the truth.
+    pub fn words_of(&self, exporter: &Exporter) -> String {
+        let samples = self.look(exporter);
+        let difference = difference(&samples.counts(), &self.api.counts());
+        let asked = self.asked_last(40);
+        format!(
+            "{difference}; {}; asked last: {asked:?}",
+            samples.own_words()
+        )
+    }
+
     /// Entries that are no lines and are not counted yet.
     pub fn malformed_left(&self, samples: &Samples) -> f64 {
         let truth = self.api.truth();

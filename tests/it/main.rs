@@ -41,6 +41,8 @@ mod real_prometheus;
 #[cfg(test)]
 mod samples;
 #[cfg(test)]
+mod soak;
+#[cfg(test)]
 mod state;
 #[cfg(test)]
 mod tools;
