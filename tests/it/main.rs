@@ -5,6 +5,8 @@ mod api;
 #[cfg(test)]
 mod canned;
 #[cfg(test)]
+mod clock_steps;
+#[cfg(test)]
 mod commands;
 #[cfg(test)]
 mod counting;

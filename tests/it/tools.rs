@@ -1,6 +1,7 @@
 //! Programs of others that some tests need, such as `promtool`.
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 /// A command that runs this program, or none if it is not installed here: then the test returns, and
@@ -13,6 +14,32 @@ pub fn tool(name: &str) -> Option<Command> {
     if runs.is_ok_and(|status| status.success()) {
         return Some(Command::new(name));
     }
+    skip(name);
+    None
+}
+
+/// A library that can be loaded before a program's own ones, or none if it is neither in a folder of
+/// `PATH`, where `tests/run` unpacks it, nor where Debian has it.
+pub fn library(name: &str) -> Option<PathBuf> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "it is for the tests, and no setting"
+    )]
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let installed = std::fs::read_dir("/usr/lib").into_iter().flatten();
+    let installed = installed.filter_map(|folder| Some(folder.ok()?.path().join("faketime")));
+    let folders = std::env::split_paths(&path).chain(installed);
+    let found = folders
+        .map(|folder| folder.join(name))
+        .find(|it| it.is_file());
+    if found.is_none() {
+        skip(name);
+    }
+    found
+}
+
+/// Says that a test is skipped, or fails it where all have to run.
+fn skip(name: &str) {
     #[expect(
         clippy::disallowed_methods,
         reason = "it is for the tests, and no setting"
@@ -24,5 +51,4 @@ pub fn tool(name: &str) -> Option<Command> {
     );
     // Written to the stream itself, since the test harness keeps what passing tests print.
     let _ = writeln!(std::io::stderr(), "skipped: {name} is not installed");
-    None
 }
