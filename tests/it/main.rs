@@ -43,6 +43,8 @@ mod real_prometheus;
 #[cfg(test)]
 mod samples;
 #[cfg(test)]
+mod slow_reads;
+#[cfg(test)]
 mod soak;
 #[cfg(test)]
 mod state;

@@ -26,7 +26,7 @@ const SECONDS: u64 = 660;
 /// Exporters at the same time.
 const AT_ONCE: usize = 9;
 /// Until every count has to be exact once the company rests.
-const REST_AT_MOST: Duration = Duration::from_secs(60);
+const REST_AT_MOST: Duration = Duration::from_secs(180);
 
 /// What a company writes, and what else happens.
 #[derive(Clone, Copy, Debug)]
