@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod api;
 #[cfg(test)]
+mod attack;
+#[cfg(test)]
 mod canned;
 #[cfg(test)]
 mod clock_steps;

@@ -1,6 +1,7 @@
 //! The walk of a read against a model of the log: arrivals between requests, equal lines, late
 //! lines, failures, both orders. At every step nothing is counted twice; at rest everything is.
 
+mod attack;
 mod odd;
 
 use std::collections::{BTreeMap, BTreeSet};
