@@ -182,10 +182,11 @@ impl Ledger {
         tally.is_some_and(|tally| tally.total > 0)
     }
 
-    /// Whether a line like this was counted.
-    pub fn knows(&self, id: &LineId) -> bool {
+    /// Whether so many lines like this were counted.
+    pub fn knows(&self, id: &LineId, lines: u32) -> bool {
         let tally = self.buckets.get(&id.bucket);
-        tally.is_some_and(|tally| tally.counted.contains_key(&id.fingerprint))
+        let counted = tally.and_then(|tally| tally.counted.get(&id.fingerprint));
+        counted.is_some_and(|counted| *counted >= lines)
     }
 
     /// Counts the lines of a bucket that were not counted before. Applying them twice gives the

@@ -120,12 +120,15 @@ impl Stretch {
             return Join::Apart;
         }
         let anchored = |place: &&usize| self.is_anchored(**place, lines);
-        // An anchor stands only once, so that it allows one place.
-        let Some(place) = places.iter().find(anchored).copied() else {
+        let several = places.len() > 1;
+        // An anchor that stands only once allows only one place; but a line of the last minute held
+        // may stand there once more among those that are not read yet.
+        let is_proof =
+            |place: &&usize| anchored(place) && (!several || self.is_proven(**place, lines));
+        let Some(place) = places.iter().find(is_proof).copied() else {
             self.begin_segment(answer);
             return Join::Ambiguous;
         };
-        let several = places.len() > 1;
         if several {
             self.ambiguous.extend(lines.first().map(|s| s.id.bucket));
         }
@@ -135,6 +138,12 @@ impl Stretch {
         } else {
             Join::Joined
         }
+    }
+
+    /// Whether a line like this is held.
+    pub fn holds(&self, id: &LineId) -> bool {
+        let seen = self.seen.get(&id.bucket);
+        seen.is_some_and(|seen| seen.lines.contains_key(&id.fingerprint))
     }
 
     /// Adds an answer whose first lines are known to be the last ones held.
@@ -238,6 +247,16 @@ impl Stretch {
             .any(|s| self.may_anchor(&s.id) && once_there(&s.id))
     }
 
+    /// The same by an anchor of a minute that is held to its end.
+    fn is_proven(&self, place: usize, sightings: &[Sighting]) -> bool {
+        let last = self.ids.last().map(|id| id.bucket);
+        let shared = sightings.get(..self.ids.len() - place).unwrap_or(sightings);
+        let once_there = |id: &LineId| sightings.iter().filter(|s| s.id == *id).count() == 1;
+        shared
+            .iter()
+            .any(|s| Some(s.id.bucket) != last && self.may_anchor(&s.id) && once_there(&s.id))
+    }
+
     /// Whether the line is only once in the last segment, and no new line can look like it.
     fn may_anchor(&self, id: &LineId) -> bool {
         let settled = match (id.bucket.minute(), self.arriving_from) {
@@ -335,11 +354,14 @@ impl Response {
 
     /// Whether the same answer to the same request, earlier, shows that nothing moved in between:
     /// a line more or less before it would have shown, since no shift of these lines looks the same.
-    pub fn shows_stillness_since(&self, earlier: &Self) -> bool {
+    /// Where the log ends here, it would have shown too, if its other end `is_known` to be as before:
+    /// a log that holds so many lines and no more loses one here for each that comes there.
+    pub fn shows_stillness_since(&self, earlier: &Self, is_known: bool) -> bool {
         let ids = |r: &Self| r.sightings.iter().map(|s| s.id).collect::<Vec<_>>();
         let lines = ids(self);
         let same = self.start == earlier.start && self.asked == earlier.asked;
-        same && lines == ids(earlier) && (self.is_short() || !looks_the_same_shifted(&lines))
+        same && lines == ids(earlier)
+            && ((self.is_short() && is_known) || !looks_the_same_shifted(&lines))
     }
 }
 
@@ -459,7 +481,7 @@ mod tests {
     fn only_an_answer_that_no_shift_looks_like_shows_stillness() {
         let still = |lines, asked| {
             let answer = response(3, asked, lines);
-            answer.shows_stillness_since(&answer.clone())
+            answer.shows_stillness_since(&answer.clone(), true)
         };
         assert!(still("ffffx", 5));
         assert!(!still("fffff", 5), "one more would look the same");
@@ -468,7 +490,9 @@ mod tests {
             "the log ends here, so one more would show"
         );
         assert!(!still("xyxyx", 5));
-        assert!(!response(3, 5, "abcde").shows_stillness_since(&response(2, 5, "abcde")));
+        assert!(!response(3, 5, "abcde").shows_stillness_since(&response(2, 5, "abcde"), true));
+        let end = response(3, 6, "fffff");
+        assert!(!end.shows_stillness_since(&end.clone(), false));
     }
 
     #[test]

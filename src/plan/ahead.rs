@@ -8,6 +8,8 @@
 //! counts fewest and is never too little. If that is no more than the lines have moved in all, it is
 //! right for each of them; if not, the run is thrown away. Nothing is counted before.
 
+use std::collections::HashSet;
+
 use crate::sighting::{LineId, Sighting};
 use crate::stitch::Response;
 use crate::window::{PAGE, Query};
@@ -88,7 +90,16 @@ impl Ahead {
         &mut self,
         answer: Response,
         is_enough: impl FnOnce(&Response) -> bool,
+        is_held: impl Fn(&LineId) -> bool,
     ) -> Verdict {
+        let verdict = self.judge(answer, is_enough);
+        match verdict {
+            Verdict::Proven(pages) => without_doubles(pages, is_held),
+            other => other,
+        }
+    }
+
+    fn judge(&mut self, answer: Response, is_enough: impl FnOnce(&Response) -> bool) -> Verdict {
         match std::mem::replace(&mut self.stage, Stage::Run) {
             Stage::Run => self.run_on(answer, is_enough),
             Stage::Before => self.compare(answer),
@@ -172,6 +183,26 @@ impl Ahead {
         let before = std::iter::once(&self.before).chain(&self.pages);
         let pairs = before.zip(&self.pages);
         pairs.map(|(before, page)| ways(before, page)).collect()
+    }
+}
+
+/// The pages before the first that shows a line like one that is held, or that stands on a page
+/// before it. It may be that line, pushed on by late ones that came just before it: then all that has
+/// moved is below the page that was asked for again.
+fn without_doubles(pages: Vec<(Response, usize)>, is_held: impl Fn(&LineId) -> bool) -> Verdict {
+    let mut seen: HashSet<LineId> = HashSet::new();
+    let mut sure = Vec::new();
+    for (page, shown_again) in pages {
+        let new = page.sightings.get(shown_again..).unwrap_or_default();
+        if ids(new).any(|id| is_held(&id) || seen.contains(&id)) {
+            break;
+        }
+        seen.extend(ids(new));
+        sure.push((page, shown_again));
+    }
+    match sure.is_empty() {
+        true => Verdict::Unproven,
+        false => Verdict::Proven(sure),
     }
 }
 

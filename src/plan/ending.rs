@@ -21,13 +21,16 @@ impl Plan {
     pub(super) fn tell_apart(&mut self, stretch: Stretch, state: &mut LogState) -> Vec<Gains> {
         let last = self.answers.last().cloned();
         let before = std::mem::replace(&mut state.last_answer, last);
+        let first = self.answers.first().cloned();
+        let first_before = std::mem::replace(&mut state.first_answer, first);
+        self.begins_alike = first_before == state.first_answer;
         if stretch.ambiguous_minutes().is_empty() {
             self.finish(stretch, state);
             return Vec::new();
         }
         match (before, &state.last_answer) {
             (Some(before), Some(last)) if before.query() == last.query() => {
-                let still = last.shows_stillness_since(&before);
+                let still = last.shows_stillness_since(&before, self.begins_alike);
                 self.conclude(stretch, still, state)
             }
             (Some(before), _) if state.lies_beyond(&before, &stretch) => {

@@ -10,7 +10,7 @@ use crate::order::Order;
 use crate::saved::{SavedBucket, SavedLog};
 use crate::sighting::{Bucket, LineId, Sighting};
 use crate::stitch::{Response, Stretch};
-use crate::window::PAGE;
+use crate::window::{PAGE, Query};
 
 /// So many empty answers in a row are believed of a log that was never seen to hold a line.
 const EMPTY_ANSWERS_AT_FIRST: u32 = 2;
@@ -52,6 +52,8 @@ pub struct LogState {
     pub(super) order_is_proven: bool,
     /// The last answer of the read before, which can prove that nothing moved since.
     pub(super) last_answer: Option<Response>,
+    /// The first one of that read.
+    pub(super) first_answer: Option<Response>,
     /// The last answer of a long read after which all was counted. While it comes out the same,
     /// nothing has moved, and the long read need not be done again.
     pub(super) landmark: Option<Response>,
@@ -63,6 +65,8 @@ pub struct LogState {
     /// How many reads in a row took one request, and how many it takes to go deeper.
     calm_reads: u32,
     calm_reads_wanted: u32,
+    /// The open minute above which a gap was told of.
+    told_gap: Option<Minute>,
     /// How often in a row reading ahead was in vain, and how many long reads do without it.
     ran_in_vain: u32,
     skip_ahead: u32,
@@ -84,12 +88,14 @@ impl LogState {
             closed_place: None,
             order_is_proven: fixed.is_some(),
             last_answer: None,
+            first_answer: None,
             landmark: None,
             second_hour: None,
             ledger: Ledger::default(),
             depth: Depth::Open,
             calm_reads: 0,
             calm_reads_wanted: CALM_READS,
+            told_gap: None,
             ran_in_vain: 0,
             skip_ahead: 0,
             empty_answers: 0,
@@ -138,17 +144,23 @@ impl LogState {
         self.ledger.are_saved();
     }
 
-    /// A read begins: how far back it goes.
-    pub(super) fn begin_read(&mut self) {
+    /// A read is about to begin: how far back it goes.
+    pub(super) fn choose_depth(&mut self) -> Depth {
         let rests = self.calm_reads >= self.calm_reads_wanted;
-        self.depth = if rests && self.ledger.has_postponed() {
+        self.depth = match rests && self.ledger.has_postponed() {
+            true => Depth::Postponed,
+            false => Depth::Open,
+        };
+        self.depth
+    }
+
+    /// The read has its first answer.
+    pub(super) fn has_begun_read(&mut self) {
+        if self.depth == Depth::Postponed {
             self.calm_reads = 0;
             self.calm_reads_wanted = (self.calm_reads_wanted * 2).min(CALM_READS_AT_MOST);
             self.landmark = None;
-            Depth::Postponed
-        } else {
-            Depth::Open
-        };
+        }
     }
 
     /// A read covered what it had to, with so many requests.
@@ -280,8 +292,12 @@ impl LogState {
         }
         let open_from = self.ledger.must_reach(self.depth);
         let seems_closed = |id: &&LineId| id.bucket.minute() < open_from;
-        let mut ids = stretch.ids().iter().filter(seems_closed);
-        ids.any(|id| undecided.contains(&id.bucket) && !self.ledger.knows(id))
+        let mut seen: BTreeMap<LineId, u32> = BTreeMap::new();
+        for id in stretch.ids().iter().filter(seems_closed) {
+            *seen.entry(*id).or_default() += 1;
+        }
+        seen.iter()
+            .any(|(id, lines)| undecided.contains(&id.bucket) && !self.ledger.knows(id, *lines))
     }
 
     /// Whether the end of the log holds only older lines than were counted before: the oldest may not
@@ -354,6 +370,9 @@ impl LogState {
 
     /// Whether the minutes that are open now hold so many lines that one request does not show all.
     pub(super) fn costs_more_than_a_page(&self, stretch: &Stretch) -> bool {
+        if let (Some(Order::OldestFirst), Some(place)) = (self.order, self.closed_place) {
+            return Query::from(place).end() <= stretch.next_place();
+        }
         let open_from = self.ledger.must_reach(self.depth);
         let is_open = |minute: &Minute| open_from.is_none_or(|open| *minute >= open);
         let open = stretch.minutes().filter(is_open).count();
@@ -393,11 +412,15 @@ impl LogState {
 
     /// Whether the log ends before it comes to the lines that were counted last: what it lost in
     /// between was never read.
-    pub(super) fn has_gap(&self, stretch: &Stretch) -> bool {
+    /// Said once of each.
+    pub(super) fn has_gap(&mut self, stretch: &Stretch) -> bool {
         let (Some(open_from), Some(oldest)) = (self.open_from(), stretch.minutes().min()) else {
             return false;
         };
-        self.complete && oldest > open_from && self.ledger.has_counted(open_from)
+        let gap = self.complete && oldest > open_from && self.ledger.has_counted(open_from);
+        let is_told = self.told_gap == Some(open_from);
+        self.told_gap = gap.then_some(open_from);
+        gap && !is_told
     }
 
     /// Oldest first: the last line of a closed minute; or further back, the last one before the

@@ -19,7 +19,7 @@ mod tests;
 pub use log_state::{LogState, OrderSetting, Reach};
 
 use crate::event::Minute;
-use crate::ledger::Gains;
+use crate::ledger::{Depth, Gains};
 use crate::order::{self, Order};
 use crate::sighting::Sighting;
 use crate::stitch::{Response, Stretch};
@@ -105,6 +105,11 @@ pub struct Plan {
     has_run_ahead: bool,
     moves_too_much: bool,
     hour: SecondHour,
+    /// The same before the last answer, in case that is not used.
+    hour_before: SecondHour,
+    has_answers: bool,
+    /// Whether this read and the one before it had the same first answer.
+    begins_alike: bool,
     /// Whether this read has turned round the lines of each day.
     has_turned_days: bool,
 }
@@ -132,7 +137,7 @@ enum Phase {
 impl Plan {
     /// A read that continues from what is known of the log.
     pub fn new(state: &mut LogState, reach: Reach) -> Self {
-        state.begin_read();
+        let depth = state.choose_depth();
         let mut plan = Self {
             phase: Phase::First,
             asked: Query::FIRST,
@@ -146,10 +151,13 @@ impl Plan {
             has_run_ahead: false,
             moves_too_much: false,
             hour: SecondHour::default(),
+            hour_before: SecondHour::default(),
+            has_answers: false,
+            begins_alike: false,
             has_turned_days: false,
         };
         plan.start(state);
-        if let Some(landmark) = &state.landmark {
+        if let Some(landmark) = state.landmark.as_ref().filter(|_| depth == Depth::Open) {
             plan.phase = Phase::Glance;
             plan.asked = landmark.query();
         }
@@ -184,6 +192,9 @@ impl Plan {
 
     /// Takes the answer to the last [`Step::Ask`] and counts what is new in it.
     pub fn answer(&mut self, answer: Answer, state: &mut LogState) -> Vec<Gains> {
+        if !std::mem::replace(&mut self.has_answers, true) {
+            state.has_begun_read();
+        }
         let (mut sightings, if_empty) = match answer {
             Answer::Lines(sightings) => (sightings, Trouble::EmptyLog),
             Answer::PastTheEnd => (Vec::new(), Trouble::PageMissing),
@@ -192,12 +203,10 @@ impl Plan {
             turn_days(&mut sightings);
         }
         let order = state.order.or_else(|| Order::of(minutes_of(&sightings)));
-        if !self.goes_on() {
-            self.hour.start_over();
-        }
-        let placed = self
-            .hour
-            .place(&mut sightings, order, &mut state.second_hour);
+        let goes_on = self.goes_on();
+        self.hour_before = self.hour.clone();
+        let begun = &mut state.second_hour;
+        let placed = self.hour.place(&mut sightings, order, goes_on, begun);
         let response = Response {
             start: self.asked.start(),
             asked: self.asked.limit,
@@ -207,7 +216,7 @@ impl Plan {
             state.lines_answer();
         }
         if placed == Placed::StartOver {
-            self.start(state);
+            self.begin_anew(state);
             return Vec::new();
         }
         if matches!(self.phase, Phase::Glance) {
@@ -231,7 +240,7 @@ impl Plan {
             Phase::Read(stretch) => self.read_on(stretch, response, state),
             Phase::Ahead(stretch, ahead) => self.read_ahead(stretch, ahead, response, state),
             Phase::Still(stretch, before) => {
-                let still = response.shows_stillness_since(&before);
+                let still = response.shows_stillness_since(&before, self.begins_alike);
                 self.conclude(stretch, still, state)
             }
             Phase::Covered(stretch, outcome) => self.read_late(stretch, outcome, &response, state),
@@ -239,6 +248,15 @@ impl Plan {
                 self.phase = ended;
                 Vec::new()
             }
+        }
+    }
+
+    /// The turn of the repeated hour showed that lines of this read were placed wrongly.
+    fn begin_anew(&mut self, state: &mut LogState) {
+        match self.phase {
+            // It only looked for late lines: the next read looks again.
+            Phase::Covered(_, outcome) => self.phase = Phase::Ended(outcome),
+            _ => self.start_over(state, Trouble::Drift),
         }
     }
 
@@ -266,7 +284,12 @@ impl Plan {
 
     fn glance(&mut self, response: &Response, state: &mut LogState) {
         let landmark = state.landmark.take();
-        if landmark.is_some_and(|landmark| response.shows_stillness_since(&landmark)) {
+        let oldest_first = state.order == Some(Order::OldestFirst);
+        let still = |landmark: Response| {
+            // What comes to a log that ends here would show; what comes to its other end would not.
+            response.shows_stillness_since(&landmark, oldest_first)
+        };
+        if landmark.is_some_and(still) {
             state.landmark = Some(response.clone());
             state.ends_read(1);
             self.phase = Phase::Ended(Outcome::Read(Read::default()));

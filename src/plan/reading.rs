@@ -28,6 +28,7 @@ impl Plan {
     ) -> Vec<Gains> {
         // Even an empty answer was to show lines again that were there a moment ago.
         if page.sightings.is_empty() || stretch.join(&page) == Join::Apart {
+            self.hour = self.hour_before.clone();
             self.look_elsewhere(stretch, page.sightings.is_empty(), state);
             return Vec::new();
         }

@@ -4,6 +4,7 @@ use super::ahead::{Ahead, Verdict};
 use super::reading::next_query;
 use super::{LogState, Phase, Plan, is_repeated};
 use crate::ledger::Gains;
+use crate::sighting::LineId;
 use crate::stitch::{Response, Stretch};
 
 /// A read that has this many pages to go, or has read so many, reads ahead.
@@ -44,13 +45,21 @@ impl Plan {
         state: &mut LogState,
     ) -> Vec<Gains> {
         let is_enough = |page: &Response| state.is_covered_by_page(page) || is_repeated(page);
-        match ahead.answer(page, is_enough) {
+        let is_held = |id: &LineId| stretch.holds(id);
+        match ahead.answer(page, is_enough, is_held) {
             Verdict::NotYet => {
                 self.asked = ahead.query();
                 self.phase = Phase::Ahead(stretch, ahead);
                 Vec::new()
             }
             Verdict::Proven(pages) => self.append(stretch, pages, state),
+            Verdict::Unproven if self.hour.has_turned() => {
+                // In a page that is thrown away: what is held may be placed wrongly.
+                state.ran_ahead(false);
+                self.moves_too_much = true;
+                self.start(state);
+                Vec::new()
+            }
             Verdict::Unproven => {
                 state.ran_ahead(false);
                 self.moves_too_much = true;

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 use crate::event::Minute;
 use crate::order::Order;
-use crate::sighting::{Bucket, Sighting};
+use crate::sighting::{Bucket, LineId, Sighting};
 
 /// Less than this may be lines that are not quite in order.
 const TURN_MINUTES: i64 = 10;
@@ -23,8 +23,11 @@ const DAY_MINUTES: i64 = 24 * 60;
 pub(super) struct SecondHour {
     /// The turn was passed.
     turned: bool,
-    /// Oldest first: the turn is known to come, so that lines before it are of the first time.
-    turn_comes: bool,
+    /// Oldest first: the turn is known to come after a read that begins with this line, so that
+    /// lines before it are of the first time.
+    turn_comes_after: Option<LineId>,
+    /// The first line of the read.
+    first: Option<LineId>,
     /// Lines of these buckets may be of the other time.
     undecided: BTreeSet<Bucket>,
 }
@@ -38,10 +41,16 @@ pub(super) enum Placed {
 }
 
 impl SecondHour {
-    /// The read starts over.
+    /// The read starts over, perhaps elsewhere.
     pub(super) fn start_over(&mut self) {
         self.turned = false;
+        self.first = None;
         self.undecided.clear();
+    }
+
+    /// Whether this read passed the turn.
+    pub(super) fn has_turned(&self) -> bool {
+        self.turned
     }
 
     /// The buckets whose lines are not to be counted yet.
@@ -54,14 +63,20 @@ impl SecondHour {
         !std::mem::take(&mut self.undecided).is_empty()
     }
 
-    /// Places the lines of an answer, which are in the direction of reading. `begun` is the second
-    /// time that is known to have begun, and is set when the turn is seen.
+    /// Places the lines of an answer, which are in the direction of reading, and which go on from
+    /// what is held or not. `begun` is the second time that is known to have begun, and is set when
+    /// the turn is seen.
     pub(super) fn place(
         &mut self,
         lines: &mut [Sighting],
         order: Option<Order>,
+        goes_on: bool,
         begun: &mut Option<Minute>,
     ) -> Placed {
+        if !goes_on {
+            self.start_over();
+            self.first = lines.first().map(|line| line.id);
+        }
         let Some(again) = lines.iter().find_map(|line| line.again) else {
             return Placed::Yes;
         };
@@ -73,7 +88,7 @@ impl SecondHour {
             (Some(_), _) => (before_turn_is_second, true),
             (None, _) if self.turned => (!before_turn_is_second, true),
             (None, false) => (has_begun, has_begun),
-            (None, true) if self.turn_comes => (false, true),
+            (None, true) if self.turn_comes() => (false, true),
             (None, true) => (has_begun, !has_begun),
         };
         let turn_at = turn.unwrap_or(lines.len());
@@ -92,12 +107,18 @@ impl SecondHour {
             return Placed::Yes;
         }
         self.turned = true;
-        self.turn_comes = true;
+        self.turn_comes_after = self.first;
         *begun = Some(again);
         match self.undecided.is_empty() {
             true => Placed::Yes,
             false => Placed::StartOver,
         }
+    }
+}
+
+impl SecondHour {
+    fn turn_comes(&self) -> bool {
+        self.first.is_some() && self.first == self.turn_comes_after
     }
 }
 
@@ -119,7 +140,7 @@ fn turn(lines: &[Sighting], oldest_first: bool) -> Option<usize> {
 mod tests {
     use super::*;
     use crate::event::BadLine;
-    use crate::sighting::{Fingerprint, LineId, What};
+    use crate::sighting::{Fingerprint, What};
 
     /// Lines of the repeated hour from minute 120 on, whose second time is an hour later.
     fn lines(minutes: &[i64]) -> Vec<Sighting> {
@@ -142,7 +163,8 @@ mod tests {
         begun: &mut Option<Minute>,
     ) -> (Vec<i64>, Placed) {
         let mut lines = lines(minutes);
-        let placed = hour.place(&mut lines, Some(order), begun);
+        let goes_on = hour.first.is_some();
+        let placed = hour.place(&mut lines, Some(order), goes_on, begun);
         let minutes = lines.iter().filter_map(|s| s.id.bucket.minute());
         (minutes.map(|minute| minute.0).collect(), placed)
     }

@@ -49,8 +49,10 @@ impl Conductor {
         let now = clock::now();
         let mut budget = self.refresher.budget();
         let limit = budget.limit();
-        let asked = self.logs.get(turn).map_or(0, Log::asked);
-        let last = self.logs.iter().filter_map(Log::last_asked).max();
+        let log = self.logs.get(turn);
+        let asked = log.map_or(0, Log::asked);
+        // Its own last request: those of a log that is asked more often would hold it up for ever.
+        let last = log.and_then(Log::last_asked);
         let share = limit.time_for(1);
         let earliest = last.map(|last| last.plus(share)).filter(|when| *when > now);
         match earliest {
