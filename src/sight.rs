@@ -4,9 +4,9 @@ use std::borrow::Cow;
 use std::hash::Hasher;
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use jiff::civil;
 use jiff::tz::{AmbiguousOffset, TimeZone};
+use jiff::{Span, Timestamp};
 use siphasher::sip::SipHasher24;
 
 use crate::api::v2::{Entry, Line, Page};
@@ -117,12 +117,26 @@ fn minutes_of(wall: civil::DateTime, zone: &TimeZone) -> Option<(Minute, Option<
     Some((first, again.map(minute)))
 }
 
-/// The minute that a line is placed in when its wall-clock time is read in another zone.
-pub fn in_other_zone(minute: Minute, from: &TimeZone, to: &TimeZone) -> Minute {
-    let seconds = minute.unix_seconds();
-    let instant = Timestamp::from_second(seconds).ok();
-    let wall = instant.map(|instant| from.to_datetime(instant));
-    wall.and_then(|wall| minute_of(wall, to)).unwrap_or(minute)
+/// The minutes that a line may be placed in when its wall-clock time is read in another zone: several
+/// where that time occurs twice there, or where it is not known which time the line had, since an
+/// hour that was left out here was taken for the next one.
+pub fn in_other_zone(minute: Minute, from: &TimeZone, to: &TimeZone) -> Vec<Minute> {
+    const LONGEST_GAP_MINUTES: i64 = 120;
+    let instant = Timestamp::from_second(minute.unix_seconds()).ok();
+    let Some(wall) = instant.map(|instant| from.to_datetime(instant)) else {
+        return vec![minute];
+    };
+    let left_out = (1..=LONGEST_GAP_MINUTES).filter_map(|back| {
+        let earlier = wall.checked_sub(Span::new().minutes(back)).ok()?;
+        (minute_of(earlier, from) == Some(minute)).then_some(earlier)
+    });
+    let walls = std::iter::once(wall).chain(left_out);
+    let minutes = walls.filter_map(|wall| minutes_of(wall, to));
+    let all = minutes.flat_map(|(first, again)| std::iter::once(first).chain(again));
+    let mut all: Vec<Minute> = all.collect();
+    all.sort_unstable();
+    all.dedup();
+    all
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@
 //! so only as many count as one segment holds, and their minutes are reported as ambiguous. Where an
 //! answer fits nowhere, the read has to start over.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::event::Minute;
 use crate::ledger::Seen;
@@ -50,6 +50,8 @@ pub struct Stretch {
     segment_from: usize,
     /// How often each line is in the last segment.
     segment: HashMap<LineId, u32>,
+    /// The lines of the segments before it.
+    earlier: HashSet<LineId>,
     /// Of each line, as many as the segment has that holds most of it.
     seen: BTreeMap<Bucket, Seen>,
     /// The first and the last place at which an answer showed a line of it.
@@ -84,6 +86,7 @@ impl Stretch {
             ids: Vec::new(),
             segment_from: 0,
             segment: HashMap::new(),
+            earlier: HashSet::new(),
             seen: BTreeMap::new(),
             places: BTreeMap::new(),
             touched: BTreeSet::new(),
@@ -164,6 +167,11 @@ impl Stretch {
     /// Whether every line is in its place for certain, and the last answer shows the last of them.
     pub fn is_certain(&self) -> bool {
         self.segment_from == 0 && self.ambiguous.is_empty() && !self.goes_beyond
+    }
+
+    /// The place of the first line of the first answer, as of then.
+    pub fn first_place(&self) -> u64 {
+        self.base
     }
 
     /// The place in the log from which to read on, as of the last answer.
@@ -264,7 +272,7 @@ impl Stretch {
             (_, None) => true,
             (None, Some(_)) => false,
         };
-        settled && self.segment.get(id) == Some(&1)
+        settled && self.segment.get(id) == Some(&1) && !self.earlier.contains(id)
     }
 
     fn place(&mut self, place: usize, answer: &Response) {
@@ -293,7 +301,7 @@ impl Stretch {
         self.ambiguous.extend(in_both);
         self.segment_from = self.ids.len();
         self.goes_beyond = false;
-        self.segment.clear();
+        self.earlier.extend(self.segment.drain().map(|(id, _)| id));
         self.end_with(answer);
         self.extend(&answer.sightings);
     }

@@ -3,7 +3,8 @@
 use super::reading::next_query;
 use super::{LogState, Outcome, Phase, Plan, Read, strays};
 use crate::ledger::Gains;
-use crate::stitch::{Join, Response, Stretch};
+use crate::stitch::{Join, LEAST_OVERLAP, Response, Stretch};
+use crate::window::Query;
 
 impl Plan {
     /// Tells equal lines apart by their places, if nothing moved since the read before this one. If
@@ -77,7 +78,40 @@ impl Plan {
             missed: closed.missed,
             gap,
         };
-        self.phase = Phase::Covered(stretch, Outcome::Read(read));
+        let outcome = Outcome::Read(read);
+        self.phase = match state.late_place(&stretch) {
+            Some(place) => {
+                self.asked = Query::from(place);
+                Phase::Late(None, stretch.first_place(), outcome)
+            }
+            None => Phase::Covered(stretch, outcome),
+        };
+    }
+
+    /// Oldest first: looks for late lines from further back, up to where the read began.
+    pub(super) fn read_back(
+        &mut self,
+        stretch: Option<Stretch>,
+        up_to: u64,
+        outcome: Outcome,
+        page: &Response,
+        state: &mut LogState,
+    ) -> Vec<Gains> {
+        let joined = match stretch {
+            None => Some(Stretch::new(page, None)),
+            Some(mut stretch) => (stretch.join(page) != Join::Apart).then_some(stretch),
+        };
+        let Some(stretch) = joined.filter(|_| !page.sightings.is_empty()) else {
+            self.phase = Phase::Ended(outcome);
+            return Vec::new();
+        };
+        let gains = self.count(&stretch, state);
+        self.asked = next_query(&stretch);
+        self.phase = match page.is_short() || stretch.next_place() > up_to + LEAST_OVERLAP {
+            true => Phase::Ended(outcome),
+            false => Phase::Late(Some(stretch), up_to, outcome),
+        };
+        gains
     }
 
     pub(super) fn may_hold_late_lines(&self, stretch: &Stretch) -> bool {

@@ -48,6 +48,8 @@ pub struct LogState {
     pub(super) times_run_back: bool,
     /// Oldest first: the place of a line in a closed minute, near the end of the log.
     pub(super) closed_place: Option<u64>,
+    /// Oldest first: places of closed lines, the newest at the end, and their minutes.
+    marks: Vec<(u64, Minute)>,
     /// Whether more than one page has shown which lines come first.
     pub(super) order_is_proven: bool,
     /// The last answer of the read before, which can prove that nothing moved since.
@@ -86,6 +88,7 @@ impl LogState {
             order_is_configured: fixed.is_some(),
             times_run_back: false,
             closed_place: None,
+            marks: Vec::new(),
             order_is_proven: fixed.is_some(),
             last_answer: None,
             first_answer: None,
@@ -196,6 +199,7 @@ impl LogState {
             self.order_is_proven = false;
         }
         self.closed_place = None;
+        self.marks.clear();
         self.landmark = None;
     }
 
@@ -407,7 +411,28 @@ impl LogState {
             self.closed_place =
                 self.place_to_start(below.minus(reach.lateness_minutes), stretch, answers);
         }
+        self.mark(below.minus(reach.lateness_minutes), answers);
         closed
+    }
+
+    /// Oldest first: notes where closed lines are, so that late ones can be looked for among them.
+    fn mark(&mut self, late_from: Minute, answers: &[Response]) {
+        let open_from = self.ledger.must_reach(self.depth);
+        let last = open_from.and_then(|open| last_below(open, answers));
+        if let Some((place, minute)) = last.filter(|_| self.order == Some(Order::OldestFirst)) {
+            self.marks.retain(|mark| *mark != (place, minute));
+            self.marks.push((place, minute));
+            let is_old = |mark: &(u64, Minute)| mark.1 < late_from;
+            let needed = self.marks.iter().rposition(is_old).unwrap_or(0);
+            self.marks.drain(..needed);
+        }
+    }
+
+    /// Oldest first: the place from which late lines are looked for, if it is not in this stretch.
+    pub(super) fn late_place(&self, stretch: &Stretch) -> Option<u64> {
+        let (place, _) = self.marks.first().copied()?;
+        let oldest_first = self.order == Some(Order::OldestFirst);
+        (oldest_first && place < stretch.first_place()).then_some(place)
     }
 
     /// Whether the log ends before it comes to the lines that were counted last: what it lost in
@@ -442,10 +467,18 @@ impl LogState {
 }
 
 fn last_place_below(minute: Minute, answers: &[Response]) -> Option<u64> {
-    let below = |s: &Sighting| s.id.bucket.minute().is_some_and(|m| m < minute);
+    last_below(minute, answers).map(|(place, _)| place)
+}
+
+/// The place and the minute of the last line below this minute.
+fn last_below(minute: Minute, answers: &[Response]) -> Option<(u64, Minute)> {
     answers.iter().rev().find_map(|answer| {
-        let last = answer.sightings.iter().rposition(below)?;
-        Some(answer.start + u64::try_from(last).ok()?)
+        let lines = answer.sightings.iter().enumerate().rev();
+        let mut dated = lines.filter_map(|(place, s)| {
+            let place = answer.start + u64::try_from(place).ok()?;
+            Some((place, s.id.bucket.minute()?))
+        });
+        dated.find(|(_, found)| *found < minute)
     })
 }
 

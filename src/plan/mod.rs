@@ -131,6 +131,9 @@ enum Phase {
     Still(Stretch, Response),
     /// Everything open is covered; reading on for late lines, if at all.
     Covered(Stretch, Outcome),
+    /// Oldest first: everything open is covered, and late lines are looked for further back, up to
+    /// this place.
+    Late(Option<Stretch>, u64, Outcome),
     Ended(Outcome),
 }
 
@@ -177,7 +180,10 @@ impl Plan {
             Phase::Covered(stretch, _) if spare && self.may_hold_late_lines(stretch) => {
                 Step::Ask(self.asked)
             }
-            Phase::Covered(_, outcome) | Phase::Ended(outcome) => Step::Done(*outcome),
+            Phase::Late(..) if spare => Step::Ask(self.asked),
+            Phase::Covered(_, outcome) | Phase::Late(_, _, outcome) | Phase::Ended(outcome) => {
+                Step::Done(*outcome)
+            }
         }
     }
 
@@ -244,6 +250,9 @@ impl Plan {
                 self.conclude(stretch, still, state)
             }
             Phase::Covered(stretch, outcome) => self.read_late(stretch, outcome, &response, state),
+            Phase::Late(stretch, up_to, outcome) => {
+                self.read_back(stretch, up_to, outcome, &response, state)
+            }
             ended @ (Phase::Ended(_) | Phase::Glance) => {
                 self.phase = ended;
                 Vec::new()
@@ -255,7 +264,9 @@ impl Plan {
     fn begin_anew(&mut self, state: &mut LogState) {
         match self.phase {
             // It only looked for late lines: the next read looks again.
-            Phase::Covered(_, outcome) => self.phase = Phase::Ended(outcome),
+            Phase::Covered(_, outcome) | Phase::Late(_, _, outcome) => {
+                self.phase = Phase::Ended(outcome);
+            }
             _ => self.start_over(state, Trouble::Drift),
         }
     }
@@ -264,7 +275,7 @@ impl Plan {
     fn goes_on(&self) -> bool {
         matches!(
             self.phase,
-            Phase::Read(_) | Phase::Ahead(..) | Phase::Covered(..)
+            Phase::Read(_) | Phase::Ahead(..) | Phase::Covered(..) | Phase::Late(Some(_), ..)
         )
     }
 

@@ -107,7 +107,9 @@ impl SecondHour {
             return Placed::Yes;
         }
         self.turned = true;
-        self.turn_comes_after = self.first;
+        if goes_on {
+            self.turn_comes_after = self.first;
+        }
         *begun = Some(again);
         match self.undecided.is_empty() {
             true => Placed::Yes,

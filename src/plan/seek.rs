@@ -12,8 +12,9 @@ use crate::sighting::{Bucket, Sighting};
 use crate::stitch::Response;
 use crate::window::{PAGE, Query};
 
-/// Lines a little out of order do not move the middle of a page back by as much as this.
-const FALL_MINUTES: i64 = 5;
+/// Neither lines a little out of order nor an hour that the clock was put back move the middle of a
+/// page back by as much as this.
+const FALL_MINUTES: i64 = 90;
 
 /// Looking for the place to start from.
 #[derive(Debug)]

@@ -59,21 +59,27 @@ fn state(
         _ => return LogState::restore(order, saved, buckets),
     };
     let moved = |minute: Minute| sight::in_other_zone(minute, &before, zone);
+    let earliest = |minute: Minute| moved(minute).first().copied().unwrap_or(minute);
+    let latest = |minute: Minute| moved(minute).last().copied().unwrap_or(minute);
     let forgotten: Vec<Bucket> = buckets.iter().map(|saved| saved.bucket).collect();
     let mut log = saved.clone();
-    log.horizon = log.horizon.map(moved);
-    log.closed_below = log.closed_below.map(moved);
+    log.horizon = log.horizon.map(latest);
+    log.closed_below = log.closed_below.map(earliest);
     log.second_hour = None;
     for open in &mut log.open {
-        open.minute = moved(open.minute);
+        open.minute = earliest(open.minute);
     }
-    let buckets = buckets.into_iter().map(|saved| SavedBucket {
-        bucket: match saved.bucket {
-            Bucket::Undated => Bucket::Undated,
-            Bucket::Day(start) => Bucket::Day(moved(start)),
-            Bucket::At(minute) => Bucket::At(moved(minute)),
-        },
-        ..saved
+    // Where a line may be in several minutes, it is taken as counted in each of them.
+    let buckets = buckets.into_iter().flat_map(|saved| {
+        let places: Vec<Bucket> = match saved.bucket {
+            Bucket::Undated => vec![Bucket::Undated],
+            Bucket::Day(start) => moved(start).into_iter().map(Bucket::Day).collect(),
+            Bucket::At(minute) => moved(minute).into_iter().map(Bucket::At).collect(),
+        };
+        places.into_iter().map(move |bucket| SavedBucket {
+            bucket,
+            ..saved.clone()
+        })
     });
     let mut state = LogState::restore(order, &log, buckets.collect());
     state.is_rewritten(&forgotten);

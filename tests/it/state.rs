@@ -338,7 +338,7 @@ fn a_clean_restart_opens_no_window() {
         let exporter = lives.start();
         until(PATIENCE, "the window is used up", || {
             lives.look_at_once(&exporter);
-            (api.requests().total == 4 * round).then_some(())
+            (api.requests().total >= 4 * round).then_some(())
         });
         stop(exporter);
         let exporter = lives.start();
@@ -349,15 +349,15 @@ fn a_clean_restart_opens_no_window() {
             let left = left.value("metaaccess_api_budget_left_requests", &[]);
             let is_open = clock::now().since(oldest) >= WINDOW;
             assert!(is_open || left == 0.0, "{left} left after the restart");
-            (api.requests().total > 4 * round).then_some(())
+            (api.requests().requests.len() > sent.len()).then_some(())
         });
-        let next = api.requests().requests[4 * round as usize].at;
+        let next = api.requests().requests[sent.len()].at;
         let waited = next.since(oldest);
         assert!(waited >= WINDOW, "{waited:?}");
         assert!(waited < 2 * WINDOW, "{waited:?}");
         until(PATIENCE, "and uses up the next window", || {
             lives.look_at_once(&exporter);
-            (api.requests().total == 4 * (round + 1)).then_some(())
+            (api.requests().total >= 4 * (round + 1)).then_some(())
         });
         drop(exporter);
         pause(100);
@@ -457,7 +457,6 @@ fn another_time_zone_after_a_restart_counts_nothing_twice() {
 }
 
 #[test]
-#[ignore = "lines of the hour that the zone leaves out are counted again when it is given up: 1 line too many of 220"]
 fn a_time_zone_in_which_an_hour_of_the_log_does_not_exist_counts_nothing_twice() {
     is_read_in(&["America/New_York", "UTC"]);
 }
