@@ -5,8 +5,12 @@
 //! open whether lines moved by just so much that some are shown twice, or not at all. So a long read
 //! asks for a run of them and then again for the page before the run: how far its lines have moved
 //! since is how far all lines have. The pages are joined with as much overlap as they can have, which
-//! counts fewest and is never too little. If that is no more than the lines have moved in all, it is
-//! right for each of them; if not, the run is thrown away. Nothing is counted before.
+//! counts fewest. If that is no more than the lines have moved in all, it is right for each of them;
+//! if not, the run is thrown away. Nothing is counted before.
+//!
+//! What moves only lines below the page that was asked for again, it does not show. Late lines that
+//! came among the pages are noticed by a line that then stands on two of them. Lines that were purged
+//! among them are not noticed, and as many below are never seen: only pages that overlap show that.
 
 use std::collections::HashSet;
 

@@ -7,8 +7,7 @@ use crate::stitch::{Join, LEAST_OVERLAP, Response, Stretch};
 use crate::window::Query;
 
 impl Plan {
-    /// Tells equal lines apart by their places, if nothing moved since the read before this one. If
-    /// a minute that could be closed is at stake, it has to be read again at once, one time.
+    /// Everything that has to be read is held: counts what waited, and closes what can be closed.
     pub(super) fn settle(&mut self, mut stretch: Stretch, state: &mut LogState) -> Vec<Gains> {
         let mut gains = Vec::new();
         if self.hour.decide() {
@@ -19,6 +18,8 @@ impl Plan {
         gains
     }
 
+    /// Tells equal lines apart by their places, if nothing moved since the read before this one. If
+    /// a minute that could be closed is at stake, it has to be read again at once, one time.
     pub(super) fn tell_apart(&mut self, stretch: Stretch, state: &mut LogState) -> Vec<Gains> {
         let last = self.answers.last().cloned();
         let before = std::mem::replace(&mut state.last_answer, last);
