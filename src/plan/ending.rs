@@ -80,7 +80,7 @@ impl Plan {
             gap,
         };
         let outcome = Outcome::Read(read);
-        self.phase = match state.late_place(&stretch) {
+        self.phase = match state.late_place(&stretch, self.reach) {
             Some(place) => {
                 self.asked = Query::from(place);
                 Phase::Late(None, stretch.first_place(), outcome)

@@ -428,11 +428,16 @@ impl LogState {
         }
     }
 
-    /// Oldest first: the place from which late lines are looked for, if it is not in this stretch.
-    pub(super) fn late_place(&self, stretch: &Stretch) -> Option<u64> {
+    /// Oldest first: the place from which late lines are looked for, if this stretch does not show
+    /// all of them.
+    pub(super) fn late_place(&self, stretch: &Stretch, reach: Reach) -> Option<u64> {
+        if self.order != Some(Order::OldestFirst) {
+            return None;
+        }
         let (place, _) = self.marks.first().copied()?;
-        let oldest_first = self.order == Some(Order::OldestFirst);
-        (oldest_first && place < stretch.first_place()).then_some(place)
+        let late_from = strays::may_close_below(stretch.minutes())?.minus(reach.lateness_minutes);
+        let shows_all = stretch.minutes().next()? < late_from;
+        (!shows_all && place < stretch.first_place()).then_some(place)
     }
 
     /// Whether the log ends before it comes to the lines that were counted last: what it lost in
