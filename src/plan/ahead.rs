@@ -290,3 +290,98 @@ fn as_i64(place: u64) -> i64 {
 fn count(lines: usize) -> i64 {
     i64::try_from(lines).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{BadLine, Minute};
+    use crate::sighting::{Bucket, Fingerprint, What};
+
+    /// So many lines from this place on, of a log whose lines have these texts.
+    fn page(log: &[u64], query: Query) -> Response {
+        let line = |text: &u64| Sighting {
+            id: LineId {
+                bucket: Bucket::At(Minute(9)),
+                fingerprint: Fingerprint(*text),
+            },
+            again: None,
+            day: None,
+            what: What::Bad(BadLine::Date),
+        };
+        let start = usize::try_from(query.start()).expect("small");
+        let limit = usize::try_from(query.limit).expect("small");
+        let shown = log.iter().skip(start).take(limit);
+        Response {
+            start: query.start(),
+            asked: query.limit,
+            sightings: shown.map(line).collect(),
+        }
+    }
+
+    /// How many first lines of each page are shown again, if the run is proven. `log` gives the log
+    /// as of each request.
+    fn run(pages: usize, log: impl Fn(usize) -> Vec<u64>) -> Option<Vec<usize>> {
+        let first = page(&log(0), Query::FIRST);
+        let mut ahead = Ahead::new(&first);
+        for request in 1..100 {
+            let answer = page(&log(request), ahead.query());
+            let is_last = |page: &Response| page.start >= 50 * pages as u64;
+            let held: HashSet<LineId> = ids(&first.sightings).collect();
+            match ahead.answer(answer, is_last, |id| held.contains(id)) {
+                Verdict::NotYet => {}
+                Verdict::Proven(pages) => return Some(pages.iter().map(|(_, n)| *n).collect()),
+                Verdict::Unproven => return None,
+            }
+        }
+        panic!("the run does not end");
+    }
+
+    fn texts(from: u64) -> Vec<u64> {
+        (from..2_000).collect()
+    }
+
+    #[test]
+    fn pages_of_a_log_that_stands_still_abut() {
+        assert_eq!(run(4, |_| texts(1_000)), Some(vec![0; 4]));
+    }
+
+    #[test]
+    fn a_line_that_came_in_between_is_seen_in_what_is_shown_again() {
+        let one_came = |request| texts(if request < 3 { 1_000 } else { 999 });
+        assert_eq!(run(4, one_came), Some(vec![0, 0, 1, 0]));
+    }
+
+    #[test]
+    fn lines_that_came_after_the_run_change_nothing_in_it() {
+        let one_came = |request| texts(if request < 6 { 1_000 } else { 999 });
+        assert_eq!(run(4, one_came), Some(vec![0; 4]));
+    }
+
+    #[test]
+    fn a_gap_between_two_pages_is_not_proven() {
+        // Two lines vanished before all that is shown: the next page begins two lines too far down.
+        let two_gone = |request| texts(if request < 3 { 1_000 } else { 1_002 });
+        assert_eq!(run(4, two_gone), None);
+    }
+
+    #[test]
+    fn a_page_is_sure_only_before_the_first_line_that_stands_on_two() {
+        let mut log = texts(1_000);
+        log[170] = log[120];
+        assert_eq!(run(5, |_| log.clone()), Some(vec![0, 0]));
+    }
+
+    #[test]
+    fn late_lines_that_push_a_line_on_to_the_next_page_do_not_make_it_two() {
+        // Two come just before the last line of the second page, after that was shown.
+        let late = |request| {
+            let mut log = texts(1_000);
+            if request > 2 {
+                log.splice(149..149, [1, 2]);
+            }
+            log
+        };
+        let sure = run(5, late).expect("what came before them is sure");
+        assert_eq!(sure, [0, 0]);
+    }
+}
