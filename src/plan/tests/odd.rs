@@ -280,3 +280,48 @@ fn two_lines_a_year_ahead_on_a_page_that_is_asked_for_twice_do_not_move_the_look
         reader.assert_exact(&model, Minute(0));
     }
 }
+
+#[test]
+fn a_minute_that_was_postponed_is_told_apart_when_the_log_rests() {
+    let mut model = distinct(300, 2);
+    let order = Order::NewestFirst;
+    let mut reader = reader();
+    reader.rest(&mut model, order);
+    model.arrive(&[
+        Arrival::Line {
+            minutes_on: 1,
+            text: 40_000,
+        },
+        Arrival::Run {
+            length: 160,
+            text: 7,
+        },
+    ]);
+    let mut text = 50_000;
+    let mut distinct_lines = |lines: u64, minutes_on| -> Vec<Arrival> {
+        (0..lines)
+            .map(|n| {
+                text += 1;
+                Arrival::Line {
+                    minutes_on: if n == 0 { minutes_on } else { 0 },
+                    text,
+                }
+            })
+            .collect()
+    };
+    for _ in 0..12 {
+        model.arrive(&distinct_lines(60, 1));
+    }
+    let mut was_postponed = false;
+    for _ in 0..12 {
+        let between = std::iter::repeat_with(|| Between::Arrivals(distinct_lines(3, 1)));
+        reader.read(&mut model, order, between);
+        was_postponed |= reader.state.ledger().has_postponed();
+    }
+    assert!(was_postponed);
+    for _ in 0..10 {
+        reader.read(&mut model, order, std::iter::empty());
+    }
+    assert!(!reader.state.ledger().has_postponed());
+    reader.assert_exact(&model, Minute(0));
+}
