@@ -124,7 +124,11 @@ impl LogState {
     pub fn saved(&self, event_type: EventType) -> SavedLog {
         let mut saved = SavedLog::new(event_type);
         saved.order = self.order;
-        saved.closed_place = self.closed_place;
+        // From further back, once: late lines may have come that were not looked for yet.
+        let mark = self.marks.first().map(|(place, _)| *place);
+        saved.closed_place = self
+            .closed_place
+            .map(|place| mark.unwrap_or(place).min(place));
         saved.second_hour = self.second_hour;
         saved.empty_answers = self.empty_answers;
         saved.complete = self.complete;
