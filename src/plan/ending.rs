@@ -108,9 +108,11 @@ impl Plan {
         };
         let gains = self.count(&stretch, state);
         self.asked = next_query(&stretch);
-        self.phase = match page.is_short() || stretch.next_place() > up_to + LEAST_OVERLAP {
-            true => Phase::Ended(outcome),
-            false => Phase::Late(Some(stretch), up_to, outcome),
+        self.phase = if page.is_short() || stretch.next_place() > up_to + LEAST_OVERLAP {
+            state.has_read_late();
+            Phase::Ended(outcome)
+        } else {
+            Phase::Late(Some(stretch), up_to, outcome)
         };
         gains
     }

@@ -18,6 +18,9 @@ const EMPTY_ANSWERS_AT_FIRST: u32 = 2;
 /// So many are believed of a log that did.
 const EMPTY_ANSWERS_LATER: u32 = 20;
 
+/// Places that are kept to look for late lines from: a read for each, until there was time for that.
+const MARKS_AT_MOST: usize = 100;
+
 /// So many reads in a row that found the log at rest let postponed minutes be read again; twice as
 /// many after each time that was in vain.
 const CALM_READS: u32 = 2;
@@ -50,6 +53,8 @@ pub struct LogState {
     pub(super) closed_place: Option<u64>,
     /// Oldest first: places of closed lines, the newest at the end, and their minutes.
     marks: Vec<(u64, Minute)>,
+    /// Late lines may have come after the first mark, and were not looked for yet.
+    late_unread: bool,
     /// Whether more than one page has shown which lines come first.
     pub(super) order_is_proven: bool,
     /// The last answer of the read before, which can prove that nothing moved since.
@@ -89,6 +94,7 @@ impl LogState {
             times_run_back: false,
             closed_place: None,
             marks: Vec::new(),
+            late_unread: false,
             order_is_proven: fixed.is_some(),
             last_answer: None,
             first_answer: None,
@@ -427,21 +433,31 @@ impl LogState {
             self.marks.retain(|mark| *mark != (place, minute));
             self.marks.push((place, minute));
             let is_old = |mark: &(u64, Minute)| mark.1 < late_from;
-            let needed = self.marks.iter().rposition(is_old).unwrap_or(0);
+            let needed = match self.late_unread && self.marks.len() <= MARKS_AT_MOST {
+                true => 0,
+                false => self.marks.iter().rposition(is_old).unwrap_or(0),
+            };
             self.marks.drain(..needed);
         }
     }
 
     /// Oldest first: the place from which late lines are looked for, if this stretch does not show
     /// all of them.
-    pub(super) fn late_place(&self, stretch: &Stretch, reach: Reach) -> Option<u64> {
+    pub(super) fn late_place(&mut self, stretch: &Stretch, reach: Reach) -> Option<u64> {
         if self.order != Some(Order::OldestFirst) {
             return None;
         }
         let (place, _) = self.marks.first().copied()?;
         let late_from = strays::may_close_below(stretch.minutes())?.minus(reach.lateness_minutes);
-        let shows_all = stretch.minutes().next()? < late_from;
-        (!shows_all && place < stretch.first_place()).then_some(place)
+        let shows_all = stretch.minutes().next()? < late_from && !self.late_unread;
+        let is_before = place < stretch.first_place();
+        self.late_unread = !shows_all && is_before;
+        self.late_unread.then_some(place)
+    }
+
+    /// Late lines were looked for, up to those that the read began with.
+    pub(super) fn has_read_late(&mut self) {
+        self.late_unread = false;
     }
 
     /// Whether the log ends before it comes to the lines that were counted last: what it lost in

@@ -275,11 +275,22 @@ fn seconds() -> u64 {
     set.map_or(SECONDS, |seconds| seconds.parse().expect("seconds"))
 }
 
+/// Whether a schedule of this name is to be played: all, unless one is named.
+fn is_wanted(name: &str) -> bool {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "it is for the tests, and no setting"
+    )]
+    let only = std::env::var("METAACCESS_SOAK_ONLY");
+    only.map_or(true, |only| name.contains(&only))
+}
+
 #[test]
 #[ignore = "takes eleven minutes: cargo test --release --test it -- --ignored soak --nocapture"]
 fn soak() {
     let runs: Vec<(Schedule, Order)> = SCHEDULES
         .into_iter()
+        .filter(|schedule| is_wanted(schedule.name))
         .flat_map(|schedule| BOTH.map(|order| (schedule, order)))
         .collect();
     let rounds = runs.chunks(AT_ONCE);
