@@ -54,7 +54,7 @@ pub struct LogState {
     /// Oldest first: places of closed lines, the newest at the end, and their minutes.
     marks: Vec<(u64, Minute)>,
     /// Late lines may have come after the first mark, and were not looked for yet.
-    late_unread: bool,
+    pub(super) late_unread: bool,
     /// Whether more than one page has shown which lines come first.
     pub(super) order_is_proven: bool,
     /// The last answer of the read before, which can prove that nothing moved since.

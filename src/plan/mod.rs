@@ -160,7 +160,9 @@ impl Plan {
             has_turned_days: false,
         };
         plan.start(state);
-        if let Some(landmark) = state.landmark.as_ref().filter(|_| depth == Depth::Open) {
+        // A glance shows no late lines that came before the landmark was set.
+        let may_glance = depth == Depth::Open && !state.late_unread;
+        if let Some(landmark) = state.landmark.as_ref().filter(|_| may_glance) {
             plan.phase = Phase::Glance;
             plan.asked = landmark.query();
         }
