@@ -6,6 +6,9 @@ use crate::ledger::Gains;
 use crate::stitch::{Join, LEAST_OVERLAP, Response, Stretch};
 use crate::window::Query;
 
+/// The most answers of a read that are kept to compare the next one with.
+const COMPARED_AT_MOST: usize = 40;
+
 impl Plan {
     /// Everything that has to be read is held: counts what waited, and closes what can be closed.
     pub(super) fn settle(&mut self, mut stretch: Stretch, state: &mut LogState) -> Vec<Gains> {
@@ -23,16 +26,19 @@ impl Plan {
     pub(super) fn tell_apart(&mut self, stretch: Stretch, state: &mut LogState) -> Vec<Gains> {
         let last = self.answers.last().cloned();
         let before = std::mem::replace(&mut state.last_answer, last);
-        let first = self.answers.first().cloned();
-        let first_before = std::mem::replace(&mut state.first_answer, first);
-        self.begins_alike = first_before == state.first_answer;
+        let all = match self.answers.len() <= COMPARED_AT_MOST {
+            true => self.answers.clone(),
+            false => Vec::new(),
+        };
+        let before_all = std::mem::replace(&mut state.last_answers, all);
+        self.is_the_same_read = !before_all.is_empty() && before_all == self.answers;
         if stretch.ambiguous_minutes().is_empty() {
             self.finish(stretch, state);
             return Vec::new();
         }
         match (before, &state.last_answer) {
             (Some(before), Some(last)) if before.query() == last.query() => {
-                let still = last.shows_stillness_since(&before, self.begins_alike);
+                let still = last.shows_stillness_since(&before, self.is_the_same_read);
                 self.conclude(stretch, still, state)
             }
             (Some(before), _) if state.lies_beyond(&before, &stretch) => {

@@ -59,8 +59,8 @@ pub struct LogState {
     pub(super) order_is_proven: bool,
     /// The last answer of the read before, which can prove that nothing moved since.
     pub(super) last_answer: Option<Response>,
-    /// The first one of that read.
-    pub(super) first_answer: Option<Response>,
+    /// All of that read, unless they were many.
+    pub(super) last_answers: Vec<Response>,
     /// The last answer of a long read after which all was counted. While it comes out the same,
     /// nothing has moved, and the long read need not be done again.
     pub(super) landmark: Option<Response>,
@@ -97,7 +97,7 @@ impl LogState {
             late_unread: false,
             order_is_proven: fixed.is_some(),
             last_answer: None,
-            first_answer: None,
+            last_answers: Vec::new(),
             landmark: None,
             second_hour: None,
             ledger: Ledger::default(),

@@ -108,8 +108,8 @@ pub struct Plan {
     /// The same before the last answer, in case that is not used.
     hour_before: SecondHour,
     has_answers: bool,
-    /// Whether this read and the one before it had the same first answer.
-    begins_alike: bool,
+    /// Whether this read and the one before it had the same answers.
+    is_the_same_read: bool,
     /// Whether this read has turned round the lines of each day.
     has_turned_days: bool,
 }
@@ -156,7 +156,7 @@ impl Plan {
             hour: SecondHour::default(),
             hour_before: SecondHour::default(),
             has_answers: false,
-            begins_alike: false,
+            is_the_same_read: false,
             has_turned_days: false,
         };
         plan.start(state);
@@ -248,7 +248,7 @@ impl Plan {
             Phase::Read(stretch) => self.read_on(stretch, response, state),
             Phase::Ahead(stretch, ahead) => self.read_ahead(stretch, ahead, response, state),
             Phase::Still(stretch, before) => {
-                let still = response.shows_stillness_since(&before, self.begins_alike);
+                let still = response.shows_stillness_since(&before, self.is_the_same_read);
                 self.conclude(stretch, still, state)
             }
             Phase::Covered(stretch, outcome) => self.read_late(stretch, outcome, &response, state),
