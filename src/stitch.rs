@@ -380,15 +380,15 @@ fn looks_the_same_shifted(lines: &[LineId]) -> bool {
     })
 }
 
-fn as_i64(count: usize) -> i64 {
+pub(crate) fn as_i64(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-fn as_signed(place: u64) -> i64 {
+pub(crate) fn as_signed(place: u64) -> i64 {
     i64::try_from(place).unwrap_or(i64::MAX)
 }
 
-fn as_u64(count: usize) -> u64 {
+pub(crate) fn as_u64(count: usize) -> u64 {
     u64::try_from(count).unwrap_or(u64::MAX)
 }
 

@@ -15,7 +15,7 @@
 use std::collections::HashSet;
 
 use crate::sighting::{LineId, Sighting};
-use crate::stitch::Response;
+use crate::stitch::{Response, as_i64, as_signed};
 use crate::window::{PAGE, Query};
 
 /// The most pages of a run.
@@ -222,12 +222,12 @@ struct Way {
 /// The ways in which a page may follow another, the least overlap first. That lines between them are
 /// missing is none of them: then they have moved less than any says.
 fn ways(before: &Response, page: &Response) -> Vec<Way> {
-    let asked_again = as_i64(before.end()) - as_i64(page.start);
+    let asked_again = as_signed(before.end()) - as_signed(page.start);
     let most = before.sightings.len().min(page.sightings.len());
     let fits = |lines: &usize| is_shown_again(before, page, *lines);
     let way = |lines| Way {
         shown_again: lines,
-        moved: count(lines) - asked_again,
+        moved: as_i64(lines) - asked_again,
     };
     let ways = (0..=most).filter(fits).map(way);
     let (on, back): (Vec<Way>, Vec<Way>) = ways.partition(|way| way.moved >= 0);
@@ -263,7 +263,7 @@ fn distance(earlier: &Response, later: &Response) -> Option<i64> {
     let (before, now) = (earlier.sightings.as_slice(), later.sightings.as_slice());
     let on = (0..now.len()).filter(|lines| is_recognised(before, now.get(*lines..)));
     let back = (1..before.len()).filter(|lines| is_recognised(now, before.get(*lines..)));
-    let mut ways = on.map(count).chain(back.map(|lines| -count(lines)));
+    let mut ways = on.map(as_i64).chain(back.map(|lines| -as_i64(lines)));
     let only = ways.next()?;
     ways.next().is_none().then_some(only)
 }
@@ -281,14 +281,6 @@ fn is_recognised(lines: &[Sighting], others: Option<&[Sighting]>) -> bool {
 
 fn ids(sightings: &[Sighting]) -> impl Iterator<Item = LineId> {
     sightings.iter().map(|sighting| sighting.id)
-}
-
-fn as_i64(place: u64) -> i64 {
-    i64::try_from(place).unwrap_or(i64::MAX)
-}
-
-fn count(lines: usize) -> i64 {
-    i64::try_from(lines).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

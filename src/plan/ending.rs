@@ -23,7 +23,7 @@ impl Plan {
 
     /// Tells equal lines apart by their places, if nothing moved since the read before this one. If
     /// a minute that could be closed is at stake, it has to be read again at once, one time.
-    pub(super) fn tell_apart(&mut self, stretch: Stretch, state: &mut LogState) -> Vec<Gains> {
+    fn tell_apart(&mut self, stretch: Stretch, state: &mut LogState) -> Vec<Gains> {
         let last = self.answers.last().cloned();
         let before = std::mem::replace(&mut state.last_answer, last);
         let all = match self.answers.len() <= COMPARED_AT_MOST {
@@ -69,7 +69,7 @@ impl Plan {
         gains
     }
 
-    pub(super) fn finish(&mut self, stretch: Stretch, state: &mut LogState) {
+    fn finish(&mut self, stretch: Stretch, state: &mut LogState) {
         let ambiguous = stretch.ambiguous_minutes();
         let gap = state.has_gap(&stretch);
         let closed = state.close(&stretch, &ambiguous, &self.answers, self.reach);

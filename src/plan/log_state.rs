@@ -287,7 +287,7 @@ impl LogState {
 
     /// Whether the stretch reaches into closed minutes. A single line there may be a stray.
     pub(super) fn is_covered_by(&self, stretch: &Stretch) -> bool {
-        let Some(open_from) = self.ledger.must_reach(self.depth) else {
+        let Some(open_from) = self.open_from() else {
             return false;
         };
         if self.order == Some(Order::OldestFirst) {
@@ -304,7 +304,7 @@ impl LogState {
         if !last.is_some_and(|id| undecided.contains(&id.bucket)) {
             return false;
         }
-        let open_from = self.ledger.must_reach(self.depth);
+        let open_from = self.open_from();
         let seems_closed = |id: &&LineId| id.bucket.minute() < open_from;
         let mut seen: BTreeMap<LineId, u32> = BTreeMap::new();
         for id in stretch.ids().iter().filter(seems_closed) {
@@ -318,7 +318,7 @@ impl LogState {
     /// come first.
     pub(super) fn doubts_the_end(&self, stretch: &Stretch) -> bool {
         let oldest_first = self.order == Some(Order::OldestFirst);
-        let Some(open_from) = self.ledger.must_reach(self.depth) else {
+        let Some(open_from) = self.open_from() else {
             return false;
         };
         let newest = strays::newest(stretch.minutes());
@@ -341,9 +341,7 @@ impl LogState {
         }
         let newest = strays::newest(stretch.minutes())?;
         let oldest = stretch.minutes().next_back()?;
-        let to_go = oldest
-            .0
-            .checked_sub(self.ledger.must_reach(self.depth)?.0)?;
+        let to_go = oldest.0.checked_sub(self.open_from()?.0)?;
         let span = (newest.0 - oldest.0).max(0) + 1;
         let lines = i64::try_from(stretch.ids().len()).ok()?;
         let pages = to_go.max(0).saturating_mul(lines) / span / 50;
@@ -387,7 +385,7 @@ impl LogState {
         if let (Some(Order::OldestFirst), Some(place)) = (self.order, self.closed_place) {
             return Query::from(place).end() <= stretch.next_place();
         }
-        let open_from = self.ledger.must_reach(self.depth);
+        let open_from = self.open_from();
         let is_open = |minute: &Minute| open_from.is_none_or(|open| *minute >= open);
         let open = stretch.minutes().filter(is_open).count();
         open + STRAYS > usize::try_from(PAGE).unwrap_or(usize::MAX)
@@ -427,7 +425,7 @@ impl LogState {
 
     /// Oldest first: notes where closed lines are, so that late ones can be looked for among them.
     fn mark(&mut self, late_from: Minute, answers: &[Response]) {
-        let open_from = self.ledger.must_reach(self.depth);
+        let open_from = self.open_from();
         let last = open_from.and_then(|open| last_below(open, answers));
         if let Some((place, minute)) = last.filter(|_| self.order == Some(Order::OldestFirst)) {
             self.marks.retain(|mark| *mark != (place, minute));
@@ -483,7 +481,7 @@ impl LogState {
         answers: &[Response],
     ) -> Option<u64> {
         const ROOM: u64 = 40;
-        let open_from = self.ledger.must_reach(self.depth)?;
+        let open_from = self.open_from()?;
         let closed = last_place_below(open_from, answers)?;
         let late = last_place_below(open_from.min(late_from), answers);
         late.filter(|place| place + ROOM >= stretch.next_place())

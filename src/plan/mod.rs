@@ -22,7 +22,7 @@ use crate::event::Minute;
 use crate::ledger::{Depth, Gains};
 use crate::order::{self, Order};
 use crate::sighting::Sighting;
-use crate::stitch::{Response, Stretch};
+use crate::stitch::{Response, Stretch, as_u64};
 use crate::window::Query;
 use ahead::Ahead;
 use second_hour::{Placed, SecondHour};
@@ -410,8 +410,4 @@ fn is_repeated(page: &Response) -> bool {
 
 fn minutes_of(sightings: &[Sighting]) -> impl Iterator<Item = Minute> {
     sightings.iter().filter_map(|s| s.id.bucket.minute())
-}
-
-fn as_u64(count: usize) -> u64 {
-    u64::try_from(count).unwrap_or(u64::MAX)
 }

@@ -42,12 +42,7 @@ impl Plan {
 
     /// Until the order is known, or the end seen, nobody knows which lines are the newest ones, from
     /// which the lookback is measured.
-    pub(super) fn begin_counting(
-        &self,
-        stretch: &mut Stretch,
-        page: &Response,
-        state: &mut LogState,
-    ) {
+    fn begin_counting(&self, stretch: &mut Stretch, page: &Response, state: &mut LogState) {
         if state.has_begun() || (state.order.is_none() && !page.is_short()) {
             return;
         }
@@ -57,7 +52,7 @@ impl Plan {
 
     /// The lines have moved by more than the overlap since the last answer: new ones push them on to
     /// higher places, and the old end's shrinking pulls them back to lower ones.
-    pub(super) fn look_elsewhere(&mut self, stretch: Stretch, empty: bool, state: &mut LogState) {
+    fn look_elsewhere(&mut self, stretch: Stretch, empty: bool, state: &mut LogState) {
         let trouble = if empty {
             Trouble::PageMissing
         } else {
@@ -126,7 +121,7 @@ impl Plan {
     }
 
     /// Only the lines before the first one held tell what is new in its minute: starts further back.
-    pub(super) fn go_back(&mut self) {
+    fn go_back(&mut self) {
         let first = self.answers.first().map_or(0, |first| first.start);
         let seek = Seek::back_from(first.saturating_sub(PAGE << self.went_back.min(10)));
         self.went_back += 1;

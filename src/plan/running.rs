@@ -53,24 +53,22 @@ impl Plan {
                 Vec::new()
             }
             Verdict::Proven(pages) => self.append(stretch, pages, state),
-            Verdict::Unproven if self.hour.has_turned() => {
-                // In a page that is thrown away: what is held may be placed wrongly.
-                state.ran_ahead(false);
-                self.moves_too_much = true;
-                self.start(state);
-                Vec::new()
-            }
             Verdict::Unproven => {
                 state.ran_ahead(false);
                 self.moves_too_much = true;
-                self.asked = next_query(&stretch);
-                self.phase = Phase::Read(stretch);
+                if self.hour.has_turned() {
+                    // In a page that is thrown away: what is held may be placed wrongly.
+                    self.start(state);
+                } else {
+                    self.asked = next_query(&stretch);
+                    self.phase = Phase::Read(stretch);
+                }
                 Vec::new()
             }
         }
     }
 
-    pub(super) fn append(
+    fn append(
         &mut self,
         mut stretch: Stretch,
         proven: Vec<(Response, usize)>,

@@ -1,5 +1,7 @@
 //! What was saved of an account, taken up again as it is configured now.
 
+use std::collections::BTreeMap;
+
 use jiff::tz::TimeZone;
 
 use crate::event::{EventType, Minute};
@@ -29,10 +31,12 @@ impl Restored {
         zone: &TimeZone,
         limits: SeriesLimits,
     ) -> Self {
+        let mut buckets: BTreeMap<EventType, Vec<SavedBucket>> = BTreeMap::new();
+        for bucket in saved.buckets {
+            buckets.entry(bucket.event_type).or_default().push(bucket);
+        }
         let states = logs.iter().map(|log| {
-            let buckets = saved.buckets.iter();
-            let of_log = buckets.filter(|bucket| bucket.event_type == *log);
-            let buckets: Vec<SavedBucket> = of_log.cloned().collect();
+            let buckets = buckets.remove(log).unwrap_or_default();
             let state = match saved.logs.iter().find(|saved| saved.event_type == *log) {
                 Some(saved) => state(order, saved, buckets, zone),
                 None => LogState::new(order),

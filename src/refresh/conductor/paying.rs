@@ -45,7 +45,7 @@ impl Conductor {
 
     /// A place in the window. A long read takes no more than an even share of it after its first
     /// requests: taken all at once, they would leave none to keep the other log fresh.
-    pub(super) fn slot_for(&self, turn: usize, saving: Duration) -> Result<Slot, NotBefore> {
+    fn slot_for(&self, turn: usize, saving: Duration) -> Result<Slot, NotBefore> {
         let now = clock::now();
         let mut budget = self.refresher.budget();
         let limit = budget.limit();

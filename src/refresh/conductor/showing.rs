@@ -48,7 +48,7 @@ impl Conductor {
         Ok(())
     }
 
-    pub(super) fn changes(&self) -> Changes {
+    fn changes(&self) -> Changes {
         let mut changes = Changes::default();
         if !self.keeper.keeps() {
             return changes;
