@@ -38,6 +38,8 @@ pub struct SavedLog {
     pub closed_place: Option<u64>,
     pub horizon: Option<Minute>,
     pub closed_below: Option<Minute>,
+    /// The oldest minute that late lines may have come to since they were looked for.
+    pub late_from: Option<Minute>,
     /// The repeated hour of autumn that has begun the second time, by its first minute.
     pub second_hour: Option<Minute>,
     pub empty_answers: u32,
@@ -56,6 +58,7 @@ impl SavedLog {
             closed_place: None,
             horizon: None,
             closed_below: None,
+            late_from: None,
             second_hour: None,
             empty_answers: 0,
             complete: false,

@@ -1,13 +1,11 @@
-//! The end of a read: what could not be told apart, what is closed, and late lines.
+//! The end of a read: what could not be told apart, and what is closed.
 
-use super::reading::next_query;
-use super::{LogState, Outcome, Phase, Plan, Read, strays};
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use super::late::Covered;
+use super::{LogState, Outcome, Phase, Plan, Read};
 use crate::ledger::Gains;
-use crate::stitch::{Join, LEAST_OVERLAP, Response, Stretch};
-use crate::window::Query;
-
-/// The most answers of a read that are kept to compare the next one with.
-const COMPARED_AT_MOST: usize = 40;
+use crate::stitch::{Response, Stretch};
 
 impl Plan {
     /// Everything that has to be read is held: counts what waited, and closes what can be closed.
@@ -26,12 +24,8 @@ impl Plan {
     fn tell_apart(&mut self, stretch: Stretch, state: &mut LogState) -> Vec<Gains> {
         let last = self.answers.last().cloned();
         let before = std::mem::replace(&mut state.last_answer, last);
-        let all = match self.answers.len() <= COMPARED_AT_MOST {
-            true => self.answers.clone(),
-            false => Vec::new(),
-        };
-        let before_all = std::mem::replace(&mut state.last_answers, all);
-        self.is_the_same_read = !before_all.is_empty() && before_all == self.answers;
+        let all = digest(&self.answers);
+        self.is_the_same_read = state.last_answers.replace(all) == Some(all);
         if stretch.ambiguous_minutes().is_empty() {
             self.finish(stretch, state);
             return Vec::new();
@@ -73,80 +67,39 @@ impl Plan {
         let ambiguous = stretch.ambiguous_minutes();
         let gap = state.has_gap(&stretch);
         let closed = state.close(&stretch, &ambiguous, &self.answers, self.reach);
-        state.ends_read(self.answers.len());
+        state.ends_read(self.is_the_same_read || self.answers.len() <= 1);
         // What came before the first line while this read lasted is not read yet.
         let is_all = ambiguous.is_empty() && stretch.moved() <= 0;
-        let is_costly = is_all && state.costs_more_than_a_page(&stretch);
-        state.landmark = self.answers.last().filter(|_| is_costly).cloned();
+        let behind = u64::try_from(stretch.moved()).unwrap_or(0);
+        let is_costly = state.costs_more_than_a_page(&stretch);
+        let covered = Covered {
+            stretch,
+            answers: &self.answers,
+            hour: &self.hour,
+            is_the_same: self.is_the_same_read,
+        };
+        state.look_for_late(covered, self.reach);
+        let rests = self.is_the_same_read && state.late.is_pending();
+        let last = self.answers.last();
+        state.landmark = last.filter(|_| is_all && (is_costly || rests)).cloned();
         let read = Read {
-            behind: u64::try_from(stretch.moved()).unwrap_or(0),
+            behind,
             ambiguous: !ambiguous.is_empty(),
             postponed: closed.postponed,
             missed: closed.missed,
             gap,
         };
-        let outcome = Outcome::Read(read);
-        self.phase = match state.late_place(&stretch, self.reach) {
-            Some(place) => {
-                self.asked = Query::from(place);
-                Phase::Late(None, stretch.first_place(), outcome)
-            }
-            None => Phase::Covered(stretch, outcome),
-        };
+        self.phase = Phase::Ended(Outcome::Read(read));
     }
+}
 
-    /// Oldest first: looks for late lines from further back, up to where the read began.
-    pub(super) fn read_back(
-        &mut self,
-        stretch: Option<Stretch>,
-        up_to: u64,
-        outcome: Outcome,
-        page: &Response,
-        state: &mut LogState,
-    ) -> Vec<Gains> {
-        let joined = match stretch {
-            None => Some(Stretch::new(page, None)),
-            Some(mut stretch) => (stretch.join(page) != Join::Apart).then_some(stretch),
-        };
-        let Some(stretch) = joined.filter(|_| !page.sightings.is_empty()) else {
-            self.phase = Phase::Ended(outcome);
-            return Vec::new();
-        };
-        let gains = self.count(&stretch, state);
-        self.asked = next_query(&stretch);
-        self.phase = if page.is_short() || stretch.next_place() > up_to + LEAST_OVERLAP {
-            state.has_read_late();
-            Phase::Ended(outcome)
-        } else {
-            Phase::Late(Some(stretch), up_to, outcome)
-        };
-        gains
+/// Two reads that give the same number had the same answers.
+fn digest(answers: &[Response]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for answer in answers {
+        (answer.start, answer.asked, answer.sightings.len()).hash(&mut hasher);
+        let ids = answer.sightings.iter().map(|sighting| sighting.id);
+        ids.for_each(|id| id.hash(&mut hasher));
     }
-
-    pub(super) fn may_hold_late_lines(&self, stretch: &Stretch) -> bool {
-        let short = self.answers.last().is_none_or(Response::is_short);
-        let present = strays::may_close_below(stretch.minutes());
-        let (Some(present), Some(oldest)) = (present, stretch.minutes().next_back()) else {
-            return false;
-        };
-        !short && present > oldest && oldest >= present.minus(self.reach.lateness_minutes)
-    }
-
-    pub(super) fn read_late(
-        &mut self,
-        mut stretch: Stretch,
-        outcome: Outcome,
-        page: &Response,
-        state: &mut LogState,
-    ) -> Vec<Gains> {
-        if page.sightings.is_empty() || stretch.join(page) == Join::Apart {
-            self.phase = Phase::Ended(outcome);
-            return Vec::new();
-        }
-        let gains = self.count(&stretch, state);
-        self.answers.push(page.clone());
-        self.asked = next_query(&stretch);
-        self.phase = Phase::Covered(stretch, outcome);
-        gains
-    }
+    hasher.finish()
 }

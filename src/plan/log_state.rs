@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::late::Late;
 use super::strays::{self, STRAYS};
 use super::{Outcome, Trouble};
 use crate::event::{EventType, Minute};
@@ -17,9 +18,6 @@ const EMPTY_ANSWERS_AT_FIRST: u32 = 2;
 
 /// So many are believed of a log that did.
 const EMPTY_ANSWERS_LATER: u32 = 20;
-
-/// Places that are kept to look for late lines from: a read for each, until there was time for that.
-const MARKS_AT_MOST: usize = 100;
 
 /// So many reads in a row that found the log at rest let postponed minutes be read again; twice as
 /// many after each time that was in vain.
@@ -51,16 +49,13 @@ pub struct LogState {
     pub(super) times_run_back: bool,
     /// Oldest first: the place of a line in a closed minute, near the end of the log.
     pub(super) closed_place: Option<u64>,
-    /// Oldest first: places of closed lines, the newest at the end, and their minutes.
-    marks: Vec<(u64, Minute)>,
-    /// Late lines may have come after the first mark, and were not looked for yet.
-    pub(super) late_unread: bool,
+    pub(super) late: Late,
     /// Whether more than one page has shown which lines come first.
     pub(super) order_is_proven: bool,
     /// The last answer of the read before, which can prove that nothing moved since.
     pub(super) last_answer: Option<Response>,
-    /// All of that read, unless they were many.
-    pub(super) last_answers: Vec<Response>,
+    /// What all answers of that read come to.
+    pub(super) last_answers: Option<u64>,
     /// The last answer of a long read after which all was counted. While it comes out the same,
     /// nothing has moved, and the long read need not be done again.
     pub(super) landmark: Option<Response>,
@@ -93,11 +88,10 @@ impl LogState {
             order_is_configured: fixed.is_some(),
             times_run_back: false,
             closed_place: None,
-            marks: Vec::new(),
-            late_unread: false,
+            late: Late::default(),
             order_is_proven: fixed.is_some(),
             last_answer: None,
-            last_answers: Vec::new(),
+            last_answers: None,
             landmark: None,
             second_hour: None,
             ledger: Ledger::default(),
@@ -120,6 +114,7 @@ impl LogState {
             state.closed_place = saved.closed_place;
         }
         state.ledger = Ledger::restore(saved, buckets);
+        state.late.from = saved.late_from;
         state.second_hour = saved.second_hour;
         state.empty_answers = saved.empty_answers;
         state.complete = saved.complete;
@@ -130,11 +125,8 @@ impl LogState {
     pub fn saved(&self, event_type: EventType) -> SavedLog {
         let mut saved = SavedLog::new(event_type);
         saved.order = self.order;
-        // From further back, once: late lines may have come that were not looked for yet.
-        let mark = self.marks.first().map(|(place, _)| *place);
-        saved.closed_place = self
-            .closed_place
-            .map(|place| mark.unwrap_or(place).min(place));
+        saved.closed_place = self.closed_place;
+        saved.late_from = self.late.from;
         saved.second_hour = self.second_hour;
         saved.empty_answers = self.empty_answers;
         saved.complete = self.complete;
@@ -176,11 +168,11 @@ impl LogState {
         }
     }
 
-    /// A read covered what it had to, with so many requests.
-    pub(super) fn ends_read(&mut self, requests: usize) {
-        self.calm_reads = match requests {
-            0 | 1 => self.calm_reads.saturating_add(1),
-            _ => 0,
+    /// A read covered what it had to, and found the log at rest or not.
+    pub(super) fn ends_read(&mut self, is_calm: bool) {
+        self.calm_reads = match is_calm {
+            true => self.calm_reads.saturating_add(1),
+            false => 0,
         };
         if !self.ledger.has_postponed() {
             self.calm_reads_wanted = CALM_READS;
@@ -209,7 +201,7 @@ impl LogState {
             self.order_is_proven = false;
         }
         self.closed_place = None;
-        self.marks.clear();
+        self.late.forget_places();
         self.landmark = None;
     }
 
@@ -419,48 +411,11 @@ impl LogState {
             self.closed_place =
                 self.place_to_start(below.minus(reach.lateness_minutes), stretch, answers);
         }
-        self.mark(below.minus(reach.lateness_minutes), answers);
         closed
     }
 
-    /// Oldest first: notes where closed lines are, so that late ones can be looked for among them.
-    fn mark(&mut self, late_from: Minute, answers: &[Response]) {
-        let open_from = self.open_from();
-        let last = open_from.and_then(|open| last_below(open, answers));
-        if let Some((place, minute)) = last.filter(|_| self.order == Some(Order::OldestFirst)) {
-            self.marks.retain(|mark| *mark != (place, minute));
-            self.marks.push((place, minute));
-            let is_old = |mark: &(u64, Minute)| mark.1 < late_from;
-            let needed = match self.late_unread && self.marks.len() <= MARKS_AT_MOST {
-                true => 0,
-                false => self.marks.iter().rposition(is_old).unwrap_or(0),
-            };
-            self.marks.drain(..needed);
-        }
-    }
-
-    /// Oldest first: the place from which late lines are looked for, if this stretch does not show
-    /// all of them.
-    pub(super) fn late_place(&mut self, stretch: &Stretch, reach: Reach) -> Option<u64> {
-        if self.order != Some(Order::OldestFirst) {
-            return None;
-        }
-        let (place, _) = self.marks.first().copied()?;
-        let late_from = strays::may_close_below(stretch.minutes())?.minus(reach.lateness_minutes);
-        let shows_all = stretch.minutes().next()? < late_from && !self.late_unread;
-        let is_before = place < stretch.first_place();
-        self.late_unread = !shows_all && is_before;
-        self.late_unread.then_some(place)
-    }
-
-    /// Late lines were looked for, up to those that the read began with.
-    pub(super) fn has_read_late(&mut self) {
-        self.late_unread = false;
-    }
-
     /// Whether the log ends before it comes to the lines that were counted last: what it lost in
-    /// between was never read.
-    /// Said once of each.
+    /// between was never read. Said once of each gap.
     pub(super) fn has_gap(&mut self, stretch: &Stretch) -> bool {
         let (Some(open_from), Some(oldest)) = (self.open_from(), stretch.minutes().min()) else {
             return false;
@@ -489,19 +444,13 @@ impl LogState {
     }
 }
 
+/// The place of the last line below this minute.
 fn last_place_below(minute: Minute, answers: &[Response]) -> Option<u64> {
-    last_below(minute, answers).map(|(place, _)| place)
-}
-
-/// The place and the minute of the last line below this minute.
-fn last_below(minute: Minute, answers: &[Response]) -> Option<(u64, Minute)> {
     answers.iter().rev().find_map(|answer| {
-        let lines = answer.sightings.iter().enumerate().rev();
-        let mut dated = lines.filter_map(|(place, s)| {
-            let place = answer.start + u64::try_from(place).ok()?;
-            Some((place, s.id.bucket.minute()?))
-        });
-        dated.find(|(_, found)| *found < minute)
+        let lines = (answer.start..).zip(&answer.sightings);
+        let below = |line: &&Sighting| line.id.bucket.minute().is_some_and(|found| found < minute);
+        let below = lines.filter(|(_, line)| below(line));
+        below.last().map(|(place, _)| place)
     })
 }
 

@@ -3,10 +3,12 @@
 //! A read goes from the newest line towards the older until it covers every minute that is not yet
 //! closed. Where page 1 holds the oldest lines, it goes the other way: it starts in closed minutes
 //! near the end of the log and reads up to the end. Either way it gives one stretch that covers what
-//! is open, and the ledger counts what is new in it, answer by answer.
+//! is open, and the ledger counts what is new in it, answer by answer. Between reads, a walk of its
+//! own looks for late lines among closed minutes, with requests that are to spare.
 
 mod ahead;
 mod ending;
+mod late;
 mod log_state;
 mod reading;
 mod running;
@@ -129,11 +131,6 @@ enum Phase {
     /// All is held, but some lines could not be told apart: the last page of the read before was
     /// asked for again, since this read took another way.
     Still(Stretch, Response),
-    /// Everything open is covered; reading on for late lines, if at all.
-    Covered(Stretch, Outcome),
-    /// Oldest first: everything open is covered, and late lines are looked for further back, up to
-    /// this place.
-    Late(Option<Stretch>, u64, Outcome),
     Ended(Outcome),
 }
 
@@ -161,7 +158,7 @@ impl Plan {
         };
         plan.start(state);
         // A glance shows no late lines that came before the landmark was set.
-        let may_glance = depth == Depth::Open && !state.late_unread;
+        let may_glance = depth == Depth::Open && !state.late.is_pending();
         if let Some(landmark) = state.landmark.as_ref().filter(|_| may_glance) {
             plan.phase = Phase::Glance;
             plan.asked = landmark.query();
@@ -169,23 +166,11 @@ impl Plan {
         plan
     }
 
-    /// What to do next. With `spare` requests a read that covers everything open goes on towards
-    /// late lines.
-    pub fn step(&self, spare: bool) -> Step {
-        match &self.phase {
-            Phase::Glance
-            | Phase::First
-            | Phase::Seek(_)
-            | Phase::Read(_)
-            | Phase::Ahead(..)
-            | Phase::Still(..) => Step::Ask(self.asked),
-            Phase::Covered(stretch, _) if spare && self.may_hold_late_lines(stretch) => {
-                Step::Ask(self.asked)
-            }
-            Phase::Late(..) if spare => Step::Ask(self.asked),
-            Phase::Covered(_, outcome) | Phase::Late(_, _, outcome) | Phase::Ended(outcome) => {
-                Step::Done(*outcome)
-            }
+    /// What to do next.
+    pub fn step(&self) -> Step {
+        match self.phase {
+            Phase::Ended(outcome) => Step::Done(outcome),
+            _ => Step::Ask(self.asked),
         }
     }
 
@@ -224,7 +209,7 @@ impl Plan {
             state.lines_answer();
         }
         if placed == Placed::StartOver {
-            self.begin_anew(state);
+            self.start_over(state, Trouble::Drift);
             return Vec::new();
         }
         if matches!(self.phase, Phase::Glance) {
@@ -251,10 +236,6 @@ impl Plan {
                 let still = response.shows_stillness_since(&before, self.is_the_same_read);
                 self.conclude(stretch, still, state)
             }
-            Phase::Covered(stretch, outcome) => self.read_late(stretch, outcome, &response, state),
-            Phase::Late(stretch, up_to, outcome) => {
-                self.read_back(stretch, up_to, outcome, &response, state)
-            }
             ended @ (Phase::Ended(_) | Phase::Glance) => {
                 self.phase = ended;
                 Vec::new()
@@ -262,23 +243,9 @@ impl Plan {
         }
     }
 
-    /// The turn of the repeated hour showed that lines of this read were placed wrongly.
-    fn begin_anew(&mut self, state: &mut LogState) {
-        match self.phase {
-            // It only looked for late lines: the next read looks again.
-            Phase::Covered(_, outcome) | Phase::Late(_, _, outcome) => {
-                self.phase = Phase::Ended(outcome);
-            }
-            _ => self.start_over(state, Trouble::Drift),
-        }
-    }
-
     /// Whether the next answer goes on from lines that are held.
     fn goes_on(&self) -> bool {
-        matches!(
-            self.phase,
-            Phase::Read(_) | Phase::Ahead(..) | Phase::Covered(..) | Phase::Late(Some(_), ..)
-        )
+        matches!(self.phase, Phase::Read(_) | Phase::Ahead(..))
     }
 
     fn start(&mut self, state: &LogState) {
@@ -304,7 +271,7 @@ impl Plan {
         };
         if landmark.is_some_and(still) {
             state.landmark = Some(response.clone());
-            state.ends_read(1);
+            state.ends_read(true);
             self.phase = Phase::Ended(Outcome::Read(Read::default()));
         } else {
             self.start(state);

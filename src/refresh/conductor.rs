@@ -266,10 +266,7 @@ impl Conductor {
             }
         }
         let was_complete = log.state.is_complete();
-        let Some((plan, state)) = log.plan() else {
-            return;
-        };
-        let gains = plan.answer(answer, state);
+        let gains = log.answer(answer);
         let event_type = log.event_type;
         for gains in &gains {
             self.add(event_type, gains, was_complete);

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use crate::api::failure::Failure;
 use crate::event::EventType;
+use crate::ledger::Gains;
 use crate::moment::Moment;
-use crate::plan::{LogState, Outcome, Plan, Reach, Step, Trouble};
+use crate::plan::{Answer, LogState, Outcome, Plan, Reach, Step, Trouble};
 use crate::saved::{Changes, SavedLog};
 use crate::window::Query;
 
@@ -23,7 +24,7 @@ pub(super) struct Log {
     saved: Option<SavedLog>,
 }
 
-/// A read under way, or one that covered all and may go on to late lines.
+/// A read under way, or one that covered all.
 #[derive(Debug)]
 struct Read {
     plan: Plan,
@@ -101,11 +102,12 @@ impl Log {
         });
     }
 
-    /// What the read wants to ask next; with `spare` requests also what it need not ask.
+    /// What the read wants to ask next; with `spare` requests also where late lines may be.
     pub(super) fn wants(&self, spare: bool) -> Option<Query> {
         let read = self.read.as_ref().filter(|read| !read.paused)?;
-        match read.plan.step(spare) {
+        match read.plan.step() {
             Step::Ask(query) => Some(query),
+            Step::Done(_) if spare => self.state.late_query(),
             Step::Done(_) => None,
         }
     }
@@ -142,16 +144,20 @@ impl Log {
         }
     }
 
-    /// The plan of the read under way, with what it works on.
-    pub(super) fn plan(&mut self) -> Option<(&mut Plan, &mut LogState)> {
-        let read = self.read.as_mut()?;
-        Some((&mut read.plan, &mut self.state))
+    /// Takes the answer to what [`Self::wants`] told, and counts what is new in it.
+    pub(super) fn answer(&mut self, answer: Answer) -> Vec<Gains> {
+        match &mut self.read {
+            Some(read) if matches!(read.plan.step(), Step::Ask(_)) => {
+                read.plan.answer(answer, &mut self.state)
+            }
+            _ => self.state.late_answer(answer),
+        }
     }
 
     /// The outcome of the read, once, when it is known.
     pub(super) fn news(&mut self) -> Option<Outcome> {
         let read = self.read.as_mut().filter(|read| !read.reported)?;
-        let Step::Done(outcome) = read.plan.step(false) else {
+        let Step::Done(outcome) = read.plan.step() else {
             return None;
         };
         read.reported = true;
@@ -161,7 +167,7 @@ impl Log {
     /// How many lines the read under way holds.
     pub(super) fn lines_read(&self) -> u64 {
         let read = self.read.as_ref();
-        let under_way = read.filter(|read| matches!(read.plan.step(false), Step::Ask(_)));
+        let under_way = read.filter(|read| matches!(read.plan.step(), Step::Ask(_)));
         under_way.map_or(0, |read| read.plan.lines_read())
     }
 

@@ -69,6 +69,7 @@ fn state(
     let mut log = saved.clone();
     log.horizon = log.horizon.map(latest);
     log.closed_below = log.closed_below.map(earliest);
+    log.late_from = log.late_from.map(earliest);
     log.second_hour = None;
     for open in &mut log.open {
         open.minute = earliest(open.minute);

@@ -156,17 +156,17 @@ prop_compose! {
         event_type in a_log(),
         order in option::of(prop::sample::select(&[Order::NewestFirst, Order::OldestFirst][..])),
         closed_place in option::of(a_count()),
-        minutes in [option::of(a_minute()), option::of(a_minute()), option::of(a_minute())],
+        minutes in vec(option::of(a_minute()), 4),
         empty_answers: u32,
         complete: bool,
         zone in a_text(),
         open in vec(an_open_minute(), 0..4),
     ) -> SavedLog {
         let open: BTreeMap<_, _> = open.into_iter().map(|open| (open.minute, open)).collect();
-        let [horizon, closed_below, second_hour] = minutes;
+        let [horizon, closed_below, late_from, second_hour] = minutes[..] else { unreachable!() };
         let open = open.into_values().collect();
         SavedLog {
-            event_type, order, closed_place, horizon, closed_below, second_hour, empty_answers,
+            event_type, order, closed_place, horizon, closed_below, late_from, second_hour, empty_answers,
             complete, zone, open,
         }
     }

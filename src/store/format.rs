@@ -14,7 +14,7 @@ pub(super) const APPLICATION_ID: i64 = 0x4d41_7870;
 
 /// The steps from nothing to the newest format: the n-th leads to format n. A step that was in a
 /// release is never changed; a new format is one step more.
-pub(super) const STEPS: &[&str] = &[include_str!("v1.sql")];
+pub(super) const STEPS: &[&str] = &[include_str!("v1.sql"), include_str!("v2.sql")];
 
 /// The format that this program writes.
 pub(super) fn newest() -> i64 {

@@ -38,6 +38,7 @@ fn fixture_log() -> SavedLog {
         closed_place: Some(7),
         horizon: Some(Minute(28_398_560)),
         closed_below: Some(Minute(28_400_000)),
+        late_from: None,
         second_hour: None,
         empty_answers: 2,
         complete: true,

@@ -83,6 +83,7 @@ fn log(row: &Row) -> Result<SavedLog, Fault> {
             .transpose()?,
         horizon: minute(3)?,
         closed_below: minute(4)?,
+        late_from: minute(9)?,
         second_hour: minute(5)?,
         empty_answers: value::small("a number of empty answers", row.get(6)?)?,
         complete: value::flag("complete or not", row.get(7)?)?,

@@ -151,8 +151,10 @@ async fn a_value_that_nobody_saved_is_damage_and_left_as_it_is() {
         "INSERT INTO places VALUES (1, 0, 1, 0)",
         "INSERT INTO requests VALUES (1, '', -1)",
         "INSERT INTO open_minutes VALUES (1, 'admin', 1, 0, 0, 0)",
-        "INSERT INTO logs VALUES (1, 'admin', 'sideways', 0, 0, 0, 0, 0, 0, 'UTC')",
-        "INSERT INTO logs VALUES (1, 'admin', NULL, 0, 0, 0, 0, 0, 2, 'UTC')",
+        "INSERT INTO logs (account, log, page_order, empty_answers, complete, zone) \
+         VALUES (1, 'admin', 'sideways', 0, 0, 'UTC')",
+        "INSERT INTO logs (account, log, empty_answers, complete, zone) \
+         VALUES (1, 'admin', 0, 2, 'UTC')",
         "INSERT INTO tallies VALUES (1, 'admin', 'bad_date', -1)",
         "DROP TABLE series",
         "PRAGMA user_version = 0",

@@ -13,14 +13,16 @@ pub(super) const ADD_ACCOUNT: &str = "INSERT INTO accounts (name) VALUES ($1)";
 
 pub(super) const LOGS: &str = "\
 SELECT log, page_order, closed_place, horizon, closed_below, second_hour, empty_answers, complete, \
-zone FROM logs WHERE account = $1 ORDER BY log";
+zone, late_from FROM logs WHERE account = $1 ORDER BY log";
 pub(super) const SET_LOG: &str = "\
 INSERT INTO logs (account, log, page_order, closed_place, horizon, closed_below, second_hour, \
-empty_answers, complete, zone) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
+empty_answers, complete, zone, late_from) \
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
 ON CONFLICT (account, log) DO UPDATE SET page_order = excluded.page_order, \
 closed_place = excluded.closed_place, horizon = excluded.horizon, \
 closed_below = excluded.closed_below, second_hour = excluded.second_hour, \
-empty_answers = excluded.empty_answers, complete = excluded.complete, zone = excluded.zone";
+empty_answers = excluded.empty_answers, complete = excluded.complete, zone = excluded.zone, \
+late_from = excluded.late_from";
 
 pub(super) const OPEN_MINUTES: &str = "\
 SELECT log, minute, attempts, postponed, uncounted FROM open_minutes WHERE account = $1 ORDER BY log, minute";

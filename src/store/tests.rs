@@ -7,6 +7,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::Store;
+use super::format::newest;
 use crate::clock;
 use crate::event::{Account, Event, EventType, Minute};
 use crate::moment::Moment;
@@ -85,7 +86,10 @@ async fn what_was_committed_is_there_after_a_restart_with_the_identity_of_the_fi
     let (_folder, path) = folder();
     let store = Store::open(&path, identity(1)).await.unwrap();
     assert!(store.is_fresh());
-    assert_eq!((store.backend(), store.format()), ("sqlite", Some(1)));
+    assert_eq!(
+        (store.backend(), store.format()),
+        ("sqlite", Some(newest()))
+    );
     store.commit(&main_account(), counted(3)).await.unwrap();
     store.close().await.unwrap();
 

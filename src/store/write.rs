@@ -100,6 +100,7 @@ fn set_log(db: &Connection, account: i64, log: &SavedLog) -> Result<(), Fault> {
         log.empty_answers,
         log.complete,
         log.zone,
+        minute(log.late_from),
     ];
     put(db, sql::SET_LOG, values)?;
     put(db, sql::CLEAR_OPEN_MINUTES, params![account, name])?;

@@ -29,7 +29,7 @@ fn read(state: &mut LogState, times: &[&str], zone: &str) -> u32 {
     };
     let mut plan = Plan::new(state, reach);
     let mut counted = 0;
-    while let Step::Ask(_) = plan.step(false) {
+    while let Step::Ask(_) = plan.step() {
         let sightings = sight::sightings(&page, &zone, &FingerprintKey::new(&[7; 16]));
         let gains = plan.answer(Answer::Lines(sightings), state);
         let lines = gains.into_iter().flat_map(|gains| gains.lines);

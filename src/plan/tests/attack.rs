@@ -121,7 +121,7 @@ impl Play {
         let reach = self.reach;
         let state = &mut self.state;
         let plan = self.plan.get_or_insert_with(|| Plan::new(state, reach));
-        let Step::Ask(query) = plan.step(false) else {
+        let Step::Ask(query) = plan.step() else {
             panic!("a read that asks nothing");
         };
         self.requests += 1;
@@ -142,7 +142,7 @@ impl Play {
             }
         }
         let gains = plan.answer(answer, state);
-        let over = match plan.step(false) {
+        let over = match plan.step() {
             Step::Done(outcome) => Some(outcome),
             Step::Ask(_) => None,
         };

@@ -2,6 +2,7 @@
 //! lines, failures, both orders. At every step nothing is counted twice; at rest everything is.
 
 mod attack;
+mod late;
 mod odd;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -135,6 +136,8 @@ struct Reader {
     requests: u32,
     order: OrderSetting,
     saved: Save,
+    /// How many requests are to spare after each read.
+    spare: u32,
     /// Whether lines may be rewritten, so that only their number tells.
     rewritten: bool,
 }
@@ -157,6 +160,7 @@ impl Reader {
             requests: 0,
             order,
             saved: Save::default(),
+            spare: 0,
             rewritten: false,
         }
     }
@@ -193,15 +197,22 @@ impl Reader {
         mut between: impl Iterator<Item = Between>,
     ) -> Outcome {
         let mut plan = Plan::new(&mut self.state, REACH);
+        let mut spare = self.spare;
         for _ in 0..2_000 {
-            let query = match plan.step(false) {
-                Step::Done(outcome) => return outcome,
-                Step::Ask(query) => query,
+            let (query, is_late) = match (plan.step(), self.state.late_query()) {
+                (Step::Ask(query), _) => (query, false),
+                (Step::Done(_), Some(query)) if spare > 0 => (query, true),
+                (Step::Done(outcome), _) => return outcome,
             };
             self.requests += 1;
             self.save();
             let answer = model.answer(query, order);
-            let gains = plan.answer(answer, &mut self.state);
+            let gains = if is_late {
+                spare -= 1;
+                self.state.late_answer(answer)
+            } else {
+                plan.answer(answer, &mut self.state)
+            };
             self.take(gains);
             self.assert_not_over(model);
             match between.next() {
@@ -219,8 +230,21 @@ impl Reader {
         panic!("the read does not end");
     }
 
+    /// As many requests as are wanted between two reads, up to so many.
+    fn look_for_late(&mut self, model: &Model, order: Order, at_most: u32) {
+        for _ in 0..at_most {
+            let Some(query) = self.state.late_query() else {
+                return;
+            };
+            self.requests += 1;
+            let gains = self.state.late_answer(model.answer(query, order));
+            self.take(gains);
+            self.assert_not_over(model);
+        }
+    }
+
     fn rest(&mut self, model: &mut Model, order: Order) -> Outcome {
-        for _ in 0..3 {
+        for _ in 0..5 {
             self.read(model, order, std::iter::empty());
         }
         self.read(model, order, std::iter::empty())
@@ -310,12 +334,13 @@ fn a_calm_refresh_takes_one_request_in_either_order_however_long_the_log() {
                 // Not even with requests to spare: all late lines are on the one page.
                 let mut plan = Plan::new(&mut reader.state, REACH);
                 let mut requests = 0;
-                while let Step::Ask(query) = plan.step(true) {
+                while let Step::Ask(query) = plan.step() {
                     let answer = model.answer(query, order);
                     let gains = plan.answer(answer, &mut reader.state);
                     reader.take(gains);
                     requests += 1;
                 }
+                assert_eq!(reader.state.late_query(), None);
                 costly += u32::from(requests > 1);
             }
             // The first time that there is more than a page, the order has to be proven.
@@ -408,7 +433,7 @@ fn one_page_said_to_be_past_the_end_closes_nothing() {
         let gains = plan.answer(answer, &mut reader.state);
         reader.take(gains);
     }
-    assert!(matches!(plan.step(false), Step::Ask(_)));
+    assert!(matches!(plan.step(), Step::Ask(_)));
     assert!(!reader.state.is_complete());
     reader.rest(&mut model, Order::NewestFirst);
     reader.assert_exact(&model, Minute(0));
@@ -422,7 +447,7 @@ fn an_empty_answer_of_a_log_that_held_lines_is_trouble_and_forgets_nothing() {
     for answer in [Answer::PastTheEnd, Answer::Lines(Vec::new())] {
         let mut plan = Plan::new(&mut reader.state, REACH);
         plan.answer(answer, &mut reader.state);
-        assert!(matches!(plan.step(false), Step::Done(Outcome::Failed(_))));
+        assert!(matches!(plan.step(), Step::Done(Outcome::Failed(_))));
     }
     reader.rest(&mut model, Order::NewestFirst);
     reader.assert_exact(&model, Minute(0));
@@ -440,29 +465,6 @@ fn lines_that_come_to_an_empty_log_are_new_and_not_history() {
     }]);
     reader.read(&mut model, Order::NewestFirst, std::iter::empty());
     reader.assert_exact(&model, Minute(0));
-}
-
-#[test]
-fn late_lines_are_looked_for_while_requests_are_to_spare() {
-    let mut model = distinct(400, 60);
-    let state = LogState::new(OrderSetting::Fixed(Order::NewestFirst));
-    let mut reader = Reader {
-        state,
-        ..Reader::new(OrderSetting::Auto)
-    };
-    reader.rest(&mut model, Order::NewestFirst);
-    let plan = |reader: &mut Reader| Plan::new(&mut reader.state, REACH);
-    let mut calm = plan(&mut reader);
-    while let Step::Ask(query) = calm.step(false) {
-        calm.answer(model.answer(query, Order::NewestFirst), &mut reader.state);
-    }
-    assert!(matches!(calm.step(true), Step::Ask(_)));
-    let mut asked = 0;
-    while let Step::Ask(query) = calm.step(true) {
-        calm.answer(model.answer(query, Order::NewestFirst), &mut reader.state);
-        asked += 1;
-    }
-    assert!((2..=5).contains(&asked), "{asked}");
 }
 
 /// So many cases, or more by `PROPTEST_CASES`.
@@ -483,9 +485,52 @@ fn arrival() -> impl Strategy<Value = Arrival> {
     ]
 }
 
-fn between() -> impl Strategy<Value = Between> {
+/// Lines that the test makes unequal.
+fn unequal() -> impl Strategy<Value = Arrival> {
+    let minutes_on = prop_oneof![8 => Just(0_i64), 1 => Just(1), 1 => Just(2)];
     prop_oneof![
-        18 => prop::collection::vec(arrival(), 0..12).prop_map(Between::Arrivals),
+        9 => minutes_on.prop_map(|minutes_on| Arrival::Line { minutes_on, text: 0 }),
+        1 => (0_i64..3).prop_map(|minutes| Arrival::Late { minutes, text: 0 }),
+    ]
+}
+
+/// Reads with what happens between their requests, and how many are to spare after each.
+fn rounds(
+    arrival: impl Strategy<Value = Arrival> + 'static,
+) -> impl Strategy<Value = Vec<(u32, Vec<Between>)>> {
+    let round = prop::collection::vec(between(arrival), 0..6);
+    prop::collection::vec((0_u32..4, round), 0..12)
+}
+
+/// All of it, and then rest.
+fn play(
+    newest_first: bool,
+    history: &[Arrival],
+    rounds: Vec<(u32, Vec<Between>)>,
+) -> (Model, Reader) {
+    let order = if newest_first {
+        Order::NewestFirst
+    } else {
+        Order::OldestFirst
+    };
+    let mut model = Model {
+        now: 100,
+        ..Model::default()
+    };
+    model.arrive(history);
+    let mut reader = Reader::new(OrderSetting::Auto);
+    for (spare, round) in rounds {
+        reader.spare = spare;
+        reader.read(&mut model, order, round.into_iter());
+    }
+    reader.spare = 100;
+    reader.rest(&mut model, order);
+    (model, reader)
+}
+
+fn between(arrival: impl Strategy<Value = Arrival> + 'static) -> impl Strategy<Value = Between> {
+    prop_oneof![
+        18 => prop::collection::vec(arrival, 0..12).prop_map(Between::Arrivals),
         2 => Just(Between::Failure),
         1 => Just(Between::Kill),
     ]
@@ -493,7 +538,7 @@ fn between() -> impl Strategy<Value = Between> {
 
 fn anything_between() -> impl Strategy<Value = Between> {
     prop_oneof![
-        12 => between(),
+        12 => between(arrival()),
         1 => (0_usize..300, 1_usize..80).prop_map(|(from, lines)| Between::Purge { from, lines }),
         1 => (1_usize..60).prop_map(Between::Retention),
     ]
@@ -506,22 +551,38 @@ proptest! {
     fn never_over_at_any_step_and_exact_at_rest_without_late_lines(
         newest_first in any::<bool>(),
         history in prop::collection::vec(arrival(), 0..150),
-        rounds in prop::collection::vec(prop::collection::vec(between(), 0..6), 0..12),
+        rounds in rounds(arrival()),
     ) {
-        let order = if newest_first { Order::NewestFirst } else { Order::OldestFirst };
-        let mut model = Model { now: 100, ..Model::default() };
-        model.arrive(&history);
-        let mut reader = Reader::new(OrderSetting::Auto);
-        let mut late = false;
-        for round in rounds {
-            late |= round.iter().any(|b| matches!(b, Between::Arrivals(a) if a.iter().any(|a| matches!(a, Arrival::Late { .. }))));
-            reader.read(&mut model, order, round.into_iter());
-        }
-        reader.rest(&mut model, order);
+        let late = |arrivals: &[Arrival]| arrivals.iter().any(|a| matches!(a, Arrival::Late { .. }));
+        let between = || rounds.iter().flat_map(|(_, round)| round);
+        let is_late = between().any(|b| matches!(b, Between::Arrivals(a) if late(a)));
+        let (model, reader) = play(newest_first, &history, rounds);
         reader.assert_not_over(&model);
-        if !late {
+        if !is_late {
             reader.assert_exact(&model, Minute(0));
         }
+    }
+
+    #[test]
+    fn late_lines_are_counted_too_where_no_lines_are_equal(
+        newest_first in any::<bool>(),
+        history in prop::collection::vec(unequal(), 0..300),
+        rounds in rounds(unequal()),
+    ) {
+        let (mut history, mut rounds) = (history, rounds);
+        let between = rounds.iter_mut().flat_map(|(_, round)| round);
+        let later = between.filter_map(|between| match between {
+            Between::Arrivals(arrivals) => Some(arrivals),
+            _ => None,
+        });
+        let all = history.iter_mut().chain(later.flatten());
+        for (number, arrival) in (0..).zip(all) {
+            if let Arrival::Line { text, .. } | Arrival::Late { text, .. } = arrival {
+                *text = number;
+            }
+        }
+        let (model, reader) = play(newest_first, &history, rounds);
+        reader.assert_exact(&model, Minute(0));
     }
 
     #[test]
@@ -529,7 +590,11 @@ proptest! {
         newest_first in any::<bool>(),
         history in prop::collection::vec(arrival(), 0..150),
         rounds in prop::collection::vec(
-            (prop::option::weighted(0.3, (0_u64..8, 0_u64..8)), prop::collection::vec(anything_between(), 0..6)),
+            (
+                prop::option::weighted(0.3, (0_u64..8, 0_u64..8)),
+                0_u32..4,
+                prop::collection::vec(anything_between(), 0..6),
+            ),
             0..12,
         ),
     ) {
@@ -538,7 +603,8 @@ proptest! {
         model.arrive(&history);
         let mut reader = Reader::new(OrderSetting::Auto);
         reader.rewritten = true;
-        for (rewrite, round) in rounds {
+        for (rewrite, spare, round) in rounds {
+            reader.spare = spare;
             if let Some((from, to)) = rewrite {
                 model.rewrite(from, to);
             }

@@ -70,7 +70,7 @@ fn one_413_while_the_end_is_looked_for_does_not_move_the_lookback() {
         let mut reader = reader();
         let mut plan = Plan::new(&mut reader.state, REACH);
         let mut asked = 0;
-        while let Step::Ask(query) = plan.step(false) {
+        while let Step::Ask(query) = plan.step() {
             let answer = if asked == missing {
                 Answer::PastTheEnd
             } else {
@@ -91,7 +91,7 @@ fn half_a_history_is_not_shown_because_of_empty_answers() {
     let mut reader = reader();
     let mut plan = Plan::new(&mut reader.state, REACH);
     for _ in 0..2 {
-        if let Step::Ask(query) = plan.step(false) {
+        if let Step::Ask(query) = plan.step() {
             plan.answer(model.answer(query, Order::NewestFirst), &mut reader.state);
         }
     }
@@ -108,8 +108,8 @@ fn a_first_read_ends_although_the_old_end_shrinks_by_more_than_the_overlap() {
     let mut reader = reader();
     let mut plan = Plan::new(&mut reader.state, REACH);
     let mut asked = 0;
-    while let Step::Ask(query) = plan.step(false) {
-        assert!(asked < 150, "{:?}", plan.step(false));
+    while let Step::Ask(query) = plan.step() {
+        assert!(asked < 150, "{:?}", plan.step());
         let gains = plan.answer(model.answer(query, Order::OldestFirst), &mut reader.state);
         reader.take(gains);
         model.lines.drain(..8);
@@ -195,7 +195,7 @@ fn entries_whose_dates_nobody_can_read_are_counted_once_and_cost_little() {
         for _ in 0..4 {
             let mut plan = Plan::new(&mut state, REACH);
             let mut requests = 0;
-            while let Step::Ask(query) = plan.step(false) {
+            while let Step::Ask(query) = plan.step() {
                 let Answer::Lines(mut sightings) = model.answer(query, Order::NewestFirst) else {
                     panic!("asked beyond the end");
                 };
@@ -248,25 +248,9 @@ fn empty_answers_are_believed_only_in_a_row() {
         let mut plan = Plan::new(&mut reader.state, REACH);
         plan.answer(Answer::PastTheEnd, &mut reader.state);
         let failed = Step::Done(Outcome::Failed(Trouble::PageMissing));
-        assert_eq!(plan.step(false), failed);
+        assert_eq!(plan.step(), failed);
         reader.read(&mut model, Order::NewestFirst, std::iter::empty());
     }
-}
-
-#[test]
-fn late_lines_below_many_newer_ones_are_seen_where_the_oldest_come_first() {
-    let order = Order::OldestFirst;
-    let mut model = distinct(300, 2);
-    let mut reader = reader();
-    for minutes_on in [3, 1] {
-        reader.rest(&mut model, order);
-        model.now += minutes_on;
-        (0..70).for_each(|n| model.log(model.now, 50_000 + n));
-    }
-    reader.rest(&mut model, order);
-    (0..3).for_each(|n| model.log(model.now - 1, 60_000 + n));
-    reader.rest(&mut model, order);
-    reader.assert_exact(&model, Minute(0));
 }
 
 #[test]
