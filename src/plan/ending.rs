@@ -65,6 +65,7 @@ impl Plan {
 
     fn finish(&mut self, stretch: Stretch, state: &mut LogState) {
         let ambiguous = stretch.ambiguous_minutes();
+        state.was_ambiguous = !ambiguous.is_empty();
         let gap = state.has_gap(&stretch);
         let closed = state.close(&stretch, &ambiguous, &self.answers, self.reach);
         state.ends_read(self.is_the_same_read || self.answers.len() <= 1);

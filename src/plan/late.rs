@@ -91,7 +91,13 @@ impl LogState {
             return;
         };
         let then = present.minus(reach.lateness_minutes);
-        let from = self.late.from.map_or(then, |from| from.min(then));
+        // What came while the first read lasted may be older: the newest line was not known yet.
+        let first = match read.stretch.moved() {
+            0 => None,
+            _ => read.stretch.minutes().next(),
+        };
+        let first = first.filter(|_| self.order == Some(Order::OldestFirst));
+        let from = self.late.from.or(first).map_or(then, |from| from.min(then));
         self.late.from = Some(from);
         let Some((stage, asked)) = first_stage(self.order, from, read.stretch, read.answers) else {
             self.late.is_done(then);
@@ -182,11 +188,18 @@ fn first_stage(
     answers: &[Response],
 ) -> Option<(Stage, Query)> {
     if order == Some(Order::OldestFirst) {
-        let end = read.first_place();
+        // What came to pages that it had read already was not seen, and may be older than what is
+        // looked for after it: the newest line was known only at its end.
+        let has_moved = read.moved() != 0;
+        let end = if has_moved {
+            read.next_place()
+        } else {
+            read.first_place()
+        };
         let is_older = read.minutes().next().is_some_and(|first| first < from);
         let back = Stage::Back { step: PAGE, end };
         let asked = Query::from(end.saturating_sub(PAGE));
-        (end > 0 && !is_older).then_some((back, asked))
+        (end > 0 && (has_moved || !is_older)).then_some((back, asked))
     } else {
         let ends = answers.last().is_none_or(Response::is_short);
         let asked = next_query(&read);

@@ -56,6 +56,8 @@ pub struct LogState {
     pub(super) last_answer: Option<Response>,
     /// What all answers of that read come to.
     pub(super) last_answers: Option<u64>,
+    /// Whether that read could not tell all lines apart.
+    pub(super) was_ambiguous: bool,
     /// The last answer of a long read after which all was counted. While it comes out the same,
     /// nothing has moved, and the long read need not be done again.
     pub(super) landmark: Option<Response>,
@@ -92,6 +94,7 @@ impl LogState {
             order_is_proven: fixed.is_some(),
             last_answer: None,
             last_answers: None,
+            was_ambiguous: false,
             landmark: None,
             second_hour: None,
             ledger: Ledger::default(),
@@ -205,11 +208,12 @@ impl LogState {
         self.landmark = None;
     }
 
-    /// Whether a long read should do without reading ahead: it was in vain too often.
+    /// Whether a long read should do without reading ahead: it was in vain too often; or the read
+    /// before was ambiguous, and only one that asks for the same pages can tell that it all rests.
     pub(super) fn skips_ahead(&mut self) -> bool {
         let skips = self.skip_ahead > 0;
         self.skip_ahead = self.skip_ahead.saturating_sub(1);
-        skips
+        skips || self.was_ambiguous
     }
 
     /// Pages were read ahead, and used or not.

@@ -144,8 +144,13 @@ impl Conductor {
             };
             match self.pay(turn).await {
                 Ok(slot) => self.ask(turn, query, &token, slot).await,
+                // The next refresh looks on for late lines.
+                Err(Unpaid::NotBefore(_)) if self.is_to_spare(turn) => break,
                 Err(Unpaid::NotBefore(when)) if self.logs.iter().any(Log::has_begun) => {
                     self.wait_for_the_window(when).await;
+                }
+                Err(Unpaid::NotBefore(when)) if self.is_soon(when) => {
+                    tokio::time::sleep(when.since(clock::now())).await;
                 }
                 // Nothing is under way: the next scrape may try again.
                 Err(Unpaid::NotBefore(_)) => self.logs.iter_mut().for_each(Log::never_mind),
@@ -191,12 +196,13 @@ impl Conductor {
     }
 
     async fn ask(&mut self, turn: usize, query: Query, token: &Secret, slot: Slot) {
+        let is_to_spare = self.is_to_spare(turn);
         let Some(log) = self.logs.get_mut(turn) else {
             return;
         };
         let event_type = log.event_type;
         let sent = clock::now();
-        if log.wants(false).is_none() {
+        if is_to_spare {
             let window = self.refresher.budget().limit().window;
             self.spare_sent
                 .retain(|before| sent.since(*before) < window);

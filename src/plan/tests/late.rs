@@ -175,3 +175,25 @@ fn a_log_that_is_always_busy_does_not_make_the_walk_endless() {
         reader.assert_exact(&model, Minute(0));
     }
 }
+
+#[test]
+fn equal_lines_two_minutes_late_below_a_hundred_others_are_found() {
+    for order in BOTH {
+        for spare in [1, 2, 5, 100] {
+            let mut model = distinct(300, 1);
+            let mut reader = read(order, &mut model);
+            reader.spare = spare;
+            let late = model.now + 1;
+            model.now = late + 1;
+            lines(&mut model, 100, 40_000);
+            model.now += 1;
+            lines(&mut model, 10, 50_000);
+            (0..5)
+                .for_each(|_| assert!(matches!(reader.rest(&mut model, order), Outcome::Read(_))));
+            (0..2).for_each(|_| model.log(late, 60_000));
+            (0..5)
+                .for_each(|_| assert!(matches!(reader.rest(&mut model, order), Outcome::Read(_))));
+            reader.assert_exact(&model, Minute(0));
+        }
+    }
+}

@@ -14,6 +14,7 @@ use super::*;
 use crate::event::{Event, EventType};
 use crate::saved::{SavedBucket, SavedLog};
 use crate::sighting::{Bucket, Fingerprint, LineId, What};
+use crate::window::PAGE;
 
 const REACH: Reach = Reach {
     lookback_minutes: 24 * 60,
@@ -56,6 +57,20 @@ impl Model {
         let from = from.min(self.lines.len());
         let to = (from + lines).min(self.lines.len());
         self.lines.drain(from..to);
+    }
+
+    /// The same between two requests of a read. Nobody can tell a run of equal lines longer than a
+    /// page, some of which vanish while others come, from one that has moved.
+    fn purge_between_pages(&mut self, from: usize, lines: usize) {
+        let to = (from + lines).min(self.lines.len());
+        let of_a_long_run = |id: &LineId| {
+            let equal = self.lines.iter().filter(|line| *line == id).count();
+            as_u64(equal) >= PAGE
+        };
+        let vanish = self.lines.get(from..to).unwrap_or_default();
+        if !vanish.iter().any(of_a_long_run) {
+            self.purge(from, lines);
+        }
     }
 
     fn rewrite(&mut self, from: u64, to: u64) {
@@ -222,7 +237,7 @@ impl Reader {
                     self.kill();
                     return Outcome::Failed(Trouble::Drift);
                 }
-                Some(Between::Purge { from, lines }) => model.purge(from, lines),
+                Some(Between::Purge { from, lines }) => model.purge_between_pages(from, lines),
                 Some(Between::Retention(lines)) => model.purge(0, lines),
                 None => {}
             }
