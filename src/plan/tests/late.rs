@@ -48,15 +48,16 @@ fn late_lines_that_came_while_no_request_was_to_spare_are_found_later() {
         let mut reader = read(order, &mut model);
         burst(&mut model);
         reader.rest(&mut model, order);
-        let late = model.now - 1;
+        let late = model.now - 2;
         (0..3).for_each(|n| model.log(late, 60_000 + n));
         for n in 1..10 {
             model.now += 1;
             lines(&mut model, 90, 60_000 + n * 1_000);
             reader.read(&mut model, order, std::iter::empty());
         }
+        // What is left of a walk from long ago fits nowhere; the next read begins another.
         reader.spare = 100;
-        reader.read(&mut model, order, std::iter::empty());
+        reader.rest(&mut model, order);
         reader.assert_exact(&model, Minute(0));
     }
 }
@@ -68,7 +69,7 @@ fn that_they_were_not_looked_for_is_known_after_a_restart() {
         let mut reader = read(order, &mut model);
         burst(&mut model);
         reader.rest(&mut model, order);
-        let late = model.now - 1;
+        let late = model.now - 2;
         (0..3).for_each(|n| model.log(late, 60_000 + n));
         model.now += 8;
         lines(&mut model, 200, 70_000);
@@ -160,7 +161,7 @@ fn a_log_that_is_always_busy_does_not_make_the_walk_endless() {
     for order in BOTH {
         let mut model = distinct(300, 2);
         let mut reader = read(order, &mut model);
-        for n in 0..200 {
+        for n in 0..60 {
             model.now += 1;
             lines(&mut model, 100, 10_000 + n * 100);
             reader.read(&mut model, order, std::iter::empty());
@@ -171,7 +172,7 @@ fn a_log_that_is_always_busy_does_not_make_the_walk_endless() {
         let before = reader.requests;
         reader.look_for_late(&model, order, 1_000);
         let asked = reader.requests - before;
-        assert!((20..=100).contains(&asked), "{order:?}: {asked}");
+        assert!((99..=100).contains(&asked), "{order:?}: {asked}");
         reader.assert_exact(&model, Minute(0));
     }
 }
