@@ -56,9 +56,7 @@ impl Conductor {
         let share = limit.time_for(1);
         let earliest = last.map(|last| last.plus(share)).filter(|when| *when > now);
         match earliest {
-            Some(when) if asked >= limit.requests / 2 && !self.is_to_spare(turn) => {
-                Err(NotBefore(when))
-            }
+            Some(when) if asked >= limit.requests / 2 => Err(NotBefore(when)),
             _ => budget.take(now, saving + self.source.timeout),
         }
     }
@@ -70,9 +68,18 @@ impl Conductor {
             .is_some_and(|log| log.wants(false).is_none())
     }
 
-    /// Whether a refresh rather waits for this moment than leaves it to a later scrape.
+    /// Whether a refresh waits for this moment, instead of leaving it to a later scrape: it lacks
+    /// only what was taken for a place to spare.
     pub(super) fn is_soon(&self, when: Moment) -> bool {
-        when.since(clock::now()) <= self.short_wait()
+        let now = clock::now();
+        self.spare_spent(now) > 0 && when.since(now) <= self.short_wait()
+    }
+
+    /// How many requests of the window went to what need not have been asked.
+    fn spare_spent(&self, now: Moment) -> usize {
+        let window = self.refresher.budget().limit().window;
+        let in_window = |sent: &&Moment| now.since(**sent) < window;
+        self.spare_sent.iter().filter(in_window).count()
     }
 
     fn short_wait(&self) -> Duration {
@@ -80,19 +87,24 @@ impl Conductor {
     }
 
     /// Whether a request may go to what need not be asked: a fifth of the window at most, and never
-    /// one that the next refresh of every log would have to wait for, other than shortly.
+    /// one that the next refresh of every log would have to wait for, other than shortly. None after
+    /// a long read: scrapes wait for its end.
     pub(super) fn has_spare(&self) -> bool {
         let now = clock::now();
         let young = self.refresher.shared.gate.young();
         let next = self.logs.iter().filter_map(Log::began).min();
         let next = next.map_or(now, |began| began.plus(young).max(now));
         let next = next.plus(self.short_wait());
+        let spent = self.spare_spent(now);
         let budget = self.refresher.budget();
         let limit = budget.limit();
-        let in_window = |sent: &&Moment| now.since(**sent) < limit.window;
-        let spent = self.spare_sent.iter().filter(in_window).count();
         let a_fifth = usize::try_from((limit.requests / 5).max(1)).unwrap_or(usize::MAX);
         let for_the_next = u32::try_from(self.logs.len()).unwrap_or(u32::MAX);
-        spent < a_fifth && budget.left(now) > 0 && budget.left(next) > for_the_next
+        let was_long = self
+            .logs
+            .iter()
+            .any(|log| log.asked() >= limit.requests / 2);
+        let is_left = budget.left(now) > 0 && budget.left(next) > for_the_next;
+        spent < a_fifth && !was_long && is_left
     }
 }
