@@ -106,7 +106,7 @@ pub const READ_TIMESTAMP: Metric = gauge(
 pub const NEWEST_LINE_TIMESTAMP: Metric = gauge(
     "metaaccess_log_newest_line_timestamp_seconds",
     PER_LOG,
-    "The minute of the log's newest line that was read, as Unix time; 0 before the first line.",
+    "The minute of the log's newest line that was read, as Unix time; 0 before the first line. A line dated over a day ahead is left out.",
 );
 pub const READY: Metric = gauge(
     "metaaccess_log_ready",
@@ -200,6 +200,16 @@ pub const SERIES_LIMIT: Metric = gauge(
     PER_ACCOUNT,
     "Series of events beyond which lines count under hostname __other__ (--metrics.max-series).",
 );
+pub const NEWBORN_SERIES: Metric = gauge(
+    "metaaccess_newborn_series",
+    PER_ACCOUNT,
+    "Series of events that are shown at 0 until every regular scraper was sent that (--metrics.zero-for).",
+);
+pub const REGULAR_SCRAPERS: Metric = gauge(
+    "metaaccess_regular_scrapers",
+    PER_ACCOUNT,
+    "Scrapers that come at regular intervals, for which new series are shown at 0 first.",
+);
 pub const EVENT_NAMES: Metric = gauge(
     "metaaccess_event_names",
     PER_LOG,
@@ -207,7 +217,7 @@ pub const EVENT_NAMES: Metric = gauge(
 );
 pub const EVENT_NAMES_LIMIT: Metric = gauge(
     "metaaccess_event_names_limit",
-    PER_ACCOUNT,
+    PER_LOG,
     "Different events of a log beyond which lines count under event __other__ (--metrics.max-events).",
 );
 pub const OVERFLOWED: Metric = counter(
@@ -328,6 +338,8 @@ pub const ALL: &[Metric] = &[
     BUDGET_WINDOW,
     SERIES,
     SERIES_LIMIT,
+    NEWBORN_SERIES,
+    REGULAR_SCRAPERS,
     EVENT_NAMES,
     EVENT_NAMES_LIMIT,
     OVERFLOWED,
@@ -349,6 +361,24 @@ pub const ALL: &[Metric] = &[
     PROCESS_MAX_FDS,
     PROCESS_THREADS,
 ];
+
+/// Those that change with every scrape, or with time alone.
+pub const LIVE: &[Metric] = &[
+    BUDGET_LEFT,
+    REGULAR_SCRAPERS,
+    SCRAPES,
+    SCRAPES_STALE,
+    PROCESS_CPU,
+    PROCESS_RESIDENT,
+    PROCESS_VIRTUAL,
+    PROCESS_START,
+    PROCESS_OPEN_FDS,
+    PROCESS_MAX_FDS,
+    PROCESS_THREADS,
+];
+
+/// The counters that the state keeps over a restart, beside the events.
+pub const KEPT: &[Metric] = &[UNPARSABLE, UNATTRIBUTED, MISSED_LINES, GAPS, OVERFLOWED];
 
 /// The rows of the README's table of metrics.
 pub fn markdown() -> String {
@@ -391,6 +421,21 @@ mod tests {
             assert_eq!(name.ends_with("_total"), is_counter, "{name}");
             assert!(help.ends_with('.') && !help.contains('\n'), "{name}");
             assert!(!labels.contains(&"type") && !name.contains(':'), "{name}");
+        }
+    }
+
+    #[test]
+    fn no_two_metrics_are_of_one_family_in_openmetrics() {
+        let family = |metric: &Metric| metric.name.trim_end_matches("_total").to_owned();
+        let families: BTreeSet<String> = ALL.iter().map(family).collect();
+        assert_eq!(families.len(), ALL.len());
+        for metric in ALL {
+            let reserved = ["_count", "_sum", "_bucket", "_created"];
+            assert!(
+                !reserved.iter().any(|end| metric.name.ends_with(end)),
+                "{}",
+                metric.name
+            );
         }
     }
 

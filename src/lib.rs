@@ -43,6 +43,7 @@
 //! - No trait objects for backends, and no retries inside the client: a request is paid for once.
 
 pub mod api;
+pub mod births;
 pub mod budget;
 pub mod catalogue;
 pub mod classify;
@@ -50,6 +51,7 @@ pub mod clock;
 pub mod config;
 pub mod event;
 pub mod exposition;
+pub mod hostnames;
 pub mod ledger;
 pub mod meters;
 pub mod moment;

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::births::{Birth, SavedScraper};
 use crate::event::{Event, EventType, Minute};
 use crate::moment::Moment;
 use crate::order::Order;
@@ -18,8 +19,13 @@ pub struct Saved {
     pub logs: Vec<SavedLog>,
     pub buckets: Vec<SavedBucket>,
     pub series: Vec<SavedSeries>,
+    /// Fingerprints of the label sets and event names that found no room among the series; of
+    /// changes, the new ones.
+    pub overflowed: Vec<u64>,
     pub tallies: Vec<SavedTally>,
     pub requests: Option<SavedRequests>,
+    /// The regular scrapers; of changes, all of them where any changed.
+    pub scrapers: Option<Vec<SavedScraper>>,
 }
 
 /// What one commit changes: every entry replaces the one of the same key, wholly.
@@ -97,6 +103,7 @@ pub struct SavedSeries {
     pub event_type: EventType,
     pub event: Arc<Event>,
     pub count: u64,
+    pub birth: Birth,
 }
 
 /// A count of lines that are in no series, as those that could not be parsed. Its key is the log and

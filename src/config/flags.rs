@@ -193,11 +193,12 @@ pub struct MetricsFlags {
         default_value = "100"
     )]
     pub max_events: Given,
-    /// How long a new series is shown as 0 before it takes its value; 0s: not at all
+    /// How long a new series is shown as 0 before it takes its value, so that increase() sees the
+    /// first event: auto (a little more than the longest scrape interval), or 0s (not at all) to 1h
     #[arg(
         long = "metrics.zero-for",
         value_name = "DURATION",
-        default_value = "0s"
+        default_value = "auto"
     )]
     pub zero_for: Given,
     /// Add _created to OpenMetrics answers

@@ -12,7 +12,7 @@ use super::settings::{
     AccountConfig, Command, Config, Demo, Exporter, Log, Metrics, Reading, Scrape, Web,
 };
 use super::verb::Verb;
-use super::{account, address, duration, help, place, simulate, value};
+use super::{account, address, duration, help, hostnames, place, simulate, value};
 use crate::budget::RateLimit;
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -173,11 +173,20 @@ fn refresh_time(rate: RateLimit, reading: &Reading) -> Duration {
 }
 
 fn metrics(flags: &MetricsFlags, mistakes: &mut Mistakes) -> Option<Metrics> {
+    let hostnames = hostnames::read(flags, mistakes);
     let max_series = mistakes.read(&flags.max_series, value::number(1..=10_000_000));
     let max_events = mistakes.read(&flags.max_events, value::number(1..=10_000));
+    let zero_for = mistakes.read(&flags.zero_for, value::zero_for);
+    let created = mistakes.read(
+        &flags.created,
+        value::choice(&[("true", true), ("false", false)]),
+    );
     Some(Metrics {
+        hostnames: hostnames?,
         max_series: max_series?,
         max_events: max_events?,
+        zero_for: zero_for?,
+        created: created?,
     })
 }
 

@@ -19,6 +19,7 @@ mod duration;
 mod environment;
 mod file;
 mod help;
+mod hostnames;
 mod meaning;
 mod mistake;
 mod pending;

@@ -16,7 +16,7 @@ const TOKENS: &str = "access tokens are not fetched; leave it out, and give a to
                       --api.access-token-file or METAACCESS_ACCESS_TOKEN";
 
 #[rustfmt::skip]
-const ROWS: [Row; 11] = [
+const ROWS: [Row; 7] = [
     ("web.config.file", None,
         "/metrics is served in clear text to everybody; leave it out, and put a proxy before it \
          where that must not be"),
@@ -27,11 +27,6 @@ const ROWS: [Row; 11] = [
     (CLIENT_SECRET, None, TOKENS),
     ("state.url", None,
         "counts are not shared; leave it out, run one replica, and keep its counts by --state.path"),
-    ("metrics.hostname", Some("keep"),
-        "hostnames are shown as the log has them; leave it out"),
-    ("metrics.hostname-key-file", None, "hostnames are shown as the log has them; leave it out"),
-    ("metrics.zero-for", Some("0s"), "a new series appears at its value; leave it out"),
-    ("metrics.created", Some("false"), "OpenMetrics answers carry no _created; leave it out"),
 ];
 
 /// Why a flag or a variable is refused in this version, if it is. Never shows its value: some of

@@ -131,10 +131,6 @@ mod tests {
             "--api.client-id=hunter3",
             "--api.client-secret-file=hunter3",
             "--state.url=postgres://hunter3",
-            "--metrics.hostname=hash",
-            "--metrics.hostname-key-file=key",
-            "--metrics.zero-for=auto",
-            "--metrics.created",
         ] {
             let mistake = mistake(line);
             let flag = line.split('=').next().unwrap();
@@ -167,7 +163,7 @@ mod tests {
 
     #[test]
     fn what_is_not_built_yet_may_ask_for_what_the_program_does_already() {
-        let line = "--metrics.hostname=keep --metrics.zero-for=0s --metrics.created=false";
+        let line = "--web.enable-lifecycle=false";
         assert!(typed(line, &ACCOUNT).is_ok());
     }
 

@@ -11,8 +11,10 @@ use super::ca::CaFile;
 use super::duration;
 use super::secret::{Secret, TokenSource};
 use super::simulate::SimulateConfig;
+use crate::births::ZeroFor;
 use crate::budget::RateLimit;
 use crate::event::{Account, EventType};
+use crate::hostnames::Hostnames;
 use crate::plan::OrderSetting;
 
 /// Everything that was configured. Its Debug shows no secret.
@@ -168,12 +170,17 @@ pub struct Scrape {
     pub min_interval: Duration,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Metrics {
+    pub hostnames: Hostnames,
     /// The most series of events, all labels together.
     pub max_series: usize,
     /// The most different events of one log.
     pub max_events: usize,
+    /// How long a new series is shown at zero.
+    pub zero_for: ZeroFor,
+    /// Whether OpenMetrics answers say since when each series is counted.
+    pub created: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,6 +10,7 @@ use jiff::tz::{self, TimeZone};
 use super::duration;
 use super::mistake::Wrong;
 use super::settings::{LogFormat, LogLevel};
+use crate::births::ZeroFor;
 use crate::budget::RateLimit;
 use crate::event::{Account, EventType};
 use crate::order::Order;
@@ -119,6 +120,21 @@ pub fn order(text: &str) -> Result<OrderSetting, Wrong> {
         ("newest-first", OrderSetting::Fixed(Order::NewestFirst)),
         ("oldest-first", OrderSetting::Fixed(Order::OldestFirst)),
     ])(text)
+}
+
+/// Reads how long a new series is shown at zero.
+pub fn zero_for(text: &str) -> Result<ZeroFor, Wrong> {
+    if text == "auto" {
+        return Ok(ZeroFor::Auto);
+    }
+    let bounds = Duration::ZERO..=Duration::from_secs(3600);
+    let fixed = duration::within(bounds)(text).map(ZeroFor::Fixed);
+    fixed.map_err(|_| {
+        Wrong::new(
+            "auto or a duration from 0s to 1h",
+            "leave it out for auto; 0s shows new series at their value at once",
+        )
+    })
 }
 
 /// Reads a time zone by its IANA name, in any case. An offset such as `+02:00` is refused: it would

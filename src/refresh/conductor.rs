@@ -19,10 +19,13 @@ use super::restored::Restored;
 use crate::api::client::{Client, Content, Reply};
 use crate::api::failure::Failure;
 use crate::api::v2;
+use crate::births::{Birth, SavedScraper};
 use crate::budget::{Budget, Slot};
 use crate::clock;
 use crate::config::{Secret, TokenSource};
 use crate::event::EventType;
+use crate::exposition::EventsText;
+use crate::hostnames::Hostnames;
 use crate::ledger::Gains;
 use crate::moment::Moment;
 use crate::plan::{Answer, OrderSetting, Outcome, Reach};
@@ -43,6 +46,7 @@ pub struct Source {
     pub order: OrderSetting,
     pub zone: TimeZone,
     pub reach: Reach,
+    pub hostnames: Hostnames,
     pub key: FingerprintKey,
 }
 
@@ -53,6 +57,7 @@ pub struct Conductor {
     source: Source,
     logs: Vec<Log>,
     series: Series,
+    events: EventsText,
     tallies: Tallies,
     report: Report,
     keeper: Keeper,
@@ -63,6 +68,8 @@ pub struct Conductor {
     spent: bool,
     /// When requests were sent that need not have been, lately.
     spare_sent: Vec<Moment>,
+    /// The regular scrapers as they were saved last.
+    scrapers_saved: Vec<SavedScraper>,
 }
 
 impl Conductor {
@@ -72,6 +79,7 @@ impl Conductor {
         refresher: Refresher,
         source: Source,
         restored: Restored,
+        events: EventsText,
         report: Report,
         keeper: Keeper,
     ) -> Self {
@@ -80,6 +88,7 @@ impl Conductor {
             series,
             tallies,
             budget,
+            scrapers,
         } = restored;
         let boot = clock::boot();
         if let Some(requests) = budget {
@@ -87,9 +96,12 @@ impl Conductor {
             let (now, timeout) = (clock::now(), source.timeout);
             *refresher.budget() = Budget::resume(limit, &requests, &boot, now, timeout);
         }
+        let now = clock::now();
+        refresher.births().resume(&scrapers, series.at_zero(), now);
         let new_log = |(event_type, state)| Log::new(event_type, state, source.reach);
         let logs = states.into_iter().map(new_log).collect();
         let mut conductor = Self {
+            events,
             refresher,
             source,
             logs,
@@ -101,8 +113,9 @@ impl Conductor {
             changed: true,
             spent: false,
             spare_sent: Vec::new(),
+            scrapers_saved: scrapers,
         };
-        conductor.report.start(&conductor.series);
+        conductor.report.start();
         conductor.publish();
         conductor
     }
@@ -281,9 +294,12 @@ impl Conductor {
     }
 
     fn add(&mut self, event_type: EventType, gains: &Gains, was_complete: bool) {
+        let birth = self.birth(event_type, was_complete);
         for gain in &gains.lines {
             if let What::Event(event) = &gain.what {
-                self.series.add(event_type, event, u64::from(gain.count));
+                let lines = u64::from(gain.count);
+                let event = self.source.hostnames.shown(event);
+                self.series.add(event_type, &event, lines, birth);
                 self.changed = true;
             }
         }
@@ -297,6 +313,24 @@ impl Conductor {
         self.tallies
             .add(event_type, Apart::Unattributed, gains.unattributed);
         self.report.gains(event_type, gains, was_complete);
+    }
+
+    /// How a series comes into the world that is counted now: at zero, unless it is history, which is
+    /// counted from the horizon on.
+    fn birth(&self, event_type: EventType, was_complete: bool) -> Birth {
+        if was_complete {
+            return Birth {
+                created: u32::try_from(clock::unix_now().as_secs()).ok(),
+                zero: self.refresher.births().next(),
+            };
+        }
+        let log = self.logs.iter().find(|log| log.event_type == event_type);
+        let horizon = log.and_then(|log| log.state.ledger().horizon());
+        let created = horizon.and_then(|horizon| u32::try_from(horizon.unix_seconds()).ok());
+        Birth {
+            created,
+            zero: None,
+        }
     }
 
     /// Notes how the read ended, if it did.

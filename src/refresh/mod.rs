@@ -10,6 +10,7 @@ mod keeper;
 mod log;
 mod report;
 mod restored;
+mod room;
 
 pub use conductor::{Conductor, Source};
 pub use gate::Waited;
@@ -20,11 +21,11 @@ pub use restored::Restored;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use bytes::Bytes;
-
+use crate::births::{Births, Generation, ScraperId, ZeroFor};
 use crate::budget::Budget;
-use crate::catalogue::BUDGET_LEFT;
+use crate::catalogue::{BUDGET_LEFT, REGULAR_SCRAPERS};
 use crate::event::Account;
+use crate::exposition::{Format, Row};
 use crate::meters::Meters;
 use crate::moment::Moment;
 use gate::Gate;
@@ -40,19 +41,45 @@ struct Shared {
     account: Account,
     gate: Gate,
     budget: Mutex<Budget>,
-    events: RwLock<Bytes>,
+    births: Mutex<Births>,
+    shown: RwLock<Shown>,
+}
+
+/// The event counters that may be shown. Clones are the same text.
+#[derive(Clone, Debug, Default)]
+pub struct Shown {
+    text: Row,
+    openmetrics: Row,
+    /// The newest series in it.
+    generation: Generation,
+}
+
+impl Shown {
+    /// The counters as this format writes them.
+    pub fn events(&self, format: Format) -> &Row {
+        match format {
+            Format::Text => &self.text,
+            Format::OpenMetrics => &self.openmetrics,
+        }
+    }
 }
 
 impl Refresher {
     /// An account that has nothing to show yet. A refresh younger than `min_interval` is served
     /// again.
-    pub fn new(account: Account, budget: Budget, min_interval: Duration) -> Self {
+    pub fn new(
+        account: Account,
+        budget: Budget,
+        min_interval: Duration,
+        zero_for: ZeroFor,
+    ) -> Self {
         Self {
             shared: Arc::new(Shared {
                 account,
                 gate: Gate::new(min_interval),
                 budget: Mutex::new(budget),
-                events: RwLock::new(Bytes::new()),
+                births: Mutex::new(Births::new(zero_for)),
+                shown: RwLock::default(),
             }),
         }
     }
@@ -67,16 +94,24 @@ impl Refresher {
         self.shared.gate.wait(now, deadline).await
     }
 
-    /// The event counters that may be shown, in the text format.
-    pub fn events(&self) -> Bytes {
-        let events = self.shared.events.read();
-        events.unwrap_or_else(PoisonError::into_inner).clone()
+    /// The event counters that may be shown.
+    pub fn shown(&self) -> Shown {
+        let shown = self.shared.shown.read();
+        shown.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes that a scraper whose request arrived then was sent this in full.
+    pub fn served(&self, scraper: ScraperId, shown: &Shown, arrived: Moment) {
+        self.births().served(scraper, shown.generation, arrived);
     }
 
     /// Sets the metrics that change with time alone.
     pub fn measure(&self, meters: &Meters, now: Moment) {
         let left = self.budget().left(now);
-        meters.set(BUDGET_LEFT, &[self.account().as_str()], f64::from(left));
+        let account = [self.account().as_str()];
+        meters.set(BUDGET_LEFT, &account, f64::from(left));
+        let regular = self.births().regular(now) as f64;
+        meters.set(REGULAR_SCRAPERS, &account, regular);
     }
 
     fn budget(&self) -> MutexGuard<'_, Budget> {
@@ -84,8 +119,13 @@ impl Refresher {
         budget.unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn show(&self, events: Bytes) {
-        let shown = self.shared.events.write();
-        *shown.unwrap_or_else(PoisonError::into_inner) = events;
+    fn births(&self) -> MutexGuard<'_, Births> {
+        let births = self.shared.births.lock();
+        births.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn show(&self, text: Shown) {
+        let shown = self.shared.shown.write();
+        *shown.unwrap_or_else(PoisonError::into_inner) = text;
     }
 }

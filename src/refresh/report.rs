@@ -7,12 +7,12 @@ use tracing::{info, warn};
 
 use super::Refresher;
 use super::log::Log;
+use super::room::Room;
 use crate::api::failure::Failure;
 use crate::catalogue::{
-    AMBIGUOUS_READS, BUDGET, BUDGET_WINDOW, DELAY, EVENT_NAMES, EVENT_NAMES_LIMIT, FAILING, GAPS,
-    LINES_BEHIND, MISSED_LINES, NEWEST_LINE_TIMESTAMP, ORDER, OVERFLOWED, READ_TIMESTAMP,
-    READING_LINES, READY, REFRESH_FAILURES, REFRESHES, REQUEST_DURATION, REQUESTS, SERIES,
-    SERIES_LIMIT, UNATTRIBUTED, UNPARSABLE, UNSETTLED_LINES, UP,
+    AMBIGUOUS_READS, BUDGET, BUDGET_WINDOW, DELAY, FAILING, GAPS, LINES_BEHIND, MISSED_LINES,
+    NEWEST_LINE_TIMESTAMP, ORDER, READ_TIMESTAMP, READING_LINES, READY, REFRESH_FAILURES,
+    REFRESHES, REQUEST_DURATION, REQUESTS, UNATTRIBUTED, UNPARSABLE, UNSETTLED_LINES, UP,
 };
 use crate::clock;
 use crate::event::{BadLine, EventType, Minute};
@@ -31,12 +31,17 @@ const BETWEEN_PROGRESS: Duration = Duration::from_secs(30);
 /// The least time between two warnings of unparsable entries.
 const BETWEEN_WARNINGS: Duration = Duration::from_secs(60);
 
+/// A line dated further ahead of this machine's clock is not taken for the newest: more than any
+/// time zone set wrongly explains.
+const AHEAD_AT_MOST: Duration = Duration::from_hours(26);
+
 /// The metrics and log lines of one account.
 #[derive(Debug)]
 pub struct Report {
     account: String,
     logs: Vec<EventType>,
     meters: Arc<Meters>,
+    room: Room,
     last_progress: Option<Moment>,
     last_unparsable: Option<Moment>,
     /// Unparsable entries that no log line has told of yet.
@@ -53,6 +58,7 @@ impl Report {
             account,
             logs: logs.to_vec(),
             meters,
+            room: Room::default(),
             last_progress: None,
             last_unparsable: None,
             unparsable_unsaid: 0,
@@ -60,16 +66,12 @@ impl Report {
     }
 
     /// Makes every series that will come known at 0.
-    pub(super) fn start(&self, series: &Series) {
+    pub(super) fn start(&self) {
         let account = self.account.as_str();
         let meters = &self.meters;
         meters.set(UP, &[account], 0.0);
         meters.add(REQUESTS, &[account, "200"], 0);
-        meters.add(OVERFLOWED, &[account], 0);
         meters.observe(REQUEST_DURATION, &[account], 0.0, 0);
-        let limits = series.limits();
-        meters.set(SERIES_LIMIT, &[account], limits.series as f64);
-        meters.set(EVENT_NAMES_LIMIT, &[account], limits.events as f64);
         for log in &self.logs {
             let labels = [account, log.as_str()];
             for counter in [
@@ -108,9 +110,15 @@ impl Report {
             .observe(REQUEST_DURATION, &[&self.account], seconds, 1);
     }
 
+    /// The newest line of a page, without those that are dated far ahead: one of them would hide for
+    /// ever how old the others are.
     pub(super) fn newest_line(&self, log: EventType, sightings: &[Sighting]) {
+        let latest = clock::unix_now() + AHEAD_AT_MOST;
+        let is_credible = |minute: &Minute| {
+            u64::try_from(minute.unix_seconds()).is_ok_and(|seconds| seconds <= latest.as_secs())
+        };
         let minutes = sightings.iter().filter_map(|s| s.id.bucket.minute());
-        let Some(newest) = minutes.max() else {
+        let Some(newest) = minutes.filter(is_credible).max() else {
             return;
         };
         let labels = [self.account.as_str(), log.as_str()];
@@ -297,17 +305,9 @@ impl Report {
     }
 
     /// What is counted and saved.
-    pub(super) fn counted(&self, series: &Series, tallies: &Tallies) {
-        let account = self.account.as_str();
-        self.meters
-            .set(SERIES, &[account], series.told_apart() as f64);
-        self.meters
-            .raise_to(OVERFLOWED, &[account], series.overflowed_lines() as f64);
-        for log in &self.logs {
-            let names = series.event_names(*log) as f64;
-            self.meters
-                .set(EVENT_NAMES, &[account, log.as_str()], names);
-        }
+    pub(super) fn counted(&mut self, series: &Series, tallies: &Tallies) {
+        self.room
+            .show(&self.account, &self.logs, series, &self.meters);
         self.tallies(tallies);
     }
 }

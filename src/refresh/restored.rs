@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::tz::TimeZone;
 
+use crate::births::SavedScraper;
 use crate::event::{EventType, Minute};
 use crate::plan::{LogState, OrderSetting};
 use crate::saved::{Saved, SavedBucket, SavedLog, SavedRequests};
@@ -19,6 +20,7 @@ pub struct Restored {
     pub series: Series,
     pub tallies: Tallies,
     pub budget: Option<SavedRequests>,
+    pub scrapers: Vec<SavedScraper>,
 }
 
 impl Restored {
@@ -30,6 +32,7 @@ impl Restored {
         order: OrderSetting,
         zone: &TimeZone,
         limits: SeriesLimits,
+        key: [u8; 16],
     ) -> Self {
         let mut buckets: BTreeMap<EventType, Vec<SavedBucket>> = BTreeMap::new();
         for bucket in saved.buckets {
@@ -46,8 +49,9 @@ impl Restored {
         Self {
             states: states.collect(),
             tallies: Tallies::restore(&saved.tallies),
-            series: Series::restore(limits, saved.series),
+            series: Series::restore(limits, key, saved.series, saved.overflowed),
             budget: saved.requests,
+            scrapers: saved.scrapers.unwrap_or_default(),
         }
     }
 }

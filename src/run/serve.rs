@@ -16,8 +16,9 @@ use crate::api::client::Client;
 use crate::budget::Budget;
 use crate::catalogue::{BUILD, STATE, STATE_CREATED};
 use crate::clock;
-use crate::config::{self, AccountConfig, Reading};
-use crate::meters::Meters;
+use crate::config::{self, AccountConfig, Metrics, Reading};
+use crate::exposition::EventsText;
+use crate::meters::{Created, Meters};
 use crate::plan::Reach;
 use crate::refresh::{Conductor, Keeper, Refresher, Report, Restored, Source};
 use crate::saved::Identity;
@@ -41,19 +42,22 @@ pub async fn serve(
     } = exporter;
     let meters = Arc::new(Meters::new().context("the catalogue of metrics breaks a rule")?);
     meters.set(BUILD, &[env!("CARGO_PKG_VERSION")], 1.0);
-    let limits = SeriesLimits {
-        series: metrics.max_series,
-        events: metrics.max_events,
-    };
     let store = open(state.as_deref(), &account.reading, &meters).await?;
+    if metrics.created {
+        meters.say_created(Created {
+            process: clock::unix_now(),
+            state: store.identity().created,
+        });
+    }
     let (refresher, conductor) =
-        conduct(account, scrape.min_interval, limits, &meters, &store).await?;
+        conduct(account, scrape.min_interval, metrics, &meters, &store).await?;
     let listeners = listeners(&web.listen).await?;
     let addresses = addresses(&listeners)?;
     for address in &addresses {
         info!(%address, path = web.telemetry_path, version = env!("CARGO_PKG_VERSION"), "listening");
     }
     let door = Arc::new(server::Exporter {
+        scraper_key: store.identity().key,
         refreshers: vec![refresher],
         meters,
         telemetry_path: web.telemetry_path,
@@ -117,7 +121,7 @@ fn identity() -> anyhow::Result<Identity> {
 async fn conduct(
     account: AccountConfig,
     min_interval: Duration,
-    limits: SeriesLimits,
+    metrics: Metrics,
     meters: &Arc<Meters>,
     store: &Store,
 ) -> anyhow::Result<(Refresher, Conductor)> {
@@ -130,9 +134,14 @@ async fn conduct(
     let saved = store.load(&name).await?;
     let budget = Budget::new(allowed.rate);
     let (logs, order, zone) = (&reading.logs, reading.order, &reading.zone);
-    let restored = Restored::new(saved, logs, order, zone, limits);
+    let limits = SeriesLimits {
+        series: metrics.max_series,
+        events: metrics.max_events,
+    };
+    let key = store.identity().key;
+    let restored = Restored::new(saved, logs, order, zone, limits, key);
     let keeper = Keeper::new(store.clone(), name.clone(), Arc::clone(meters));
-    let refresher = Refresher::new(name, budget, min_interval);
+    let refresher = Refresher::new(name, budget, min_interval, metrics.zero_for);
     let client = Client::new(&endpoint.base_url, endpoint.ca.as_ref(), allowed.timeout)?;
     let report = Report::new(&refresher, &reading.logs, Arc::clone(meters));
     let source = Source {
@@ -146,9 +155,11 @@ async fn conduct(
             lateness_minutes: whole_minutes(reading.lateness),
         },
         zone: reading.zone,
+        hostnames: metrics.hostnames,
         key: FingerprintKey::new(&store.identity().key),
     };
-    let conductor = Conductor::new(refresher.clone(), source, restored, report, keeper);
+    let events = EventsText::new(refresher.account(), metrics.created);
+    let conductor = Conductor::new(refresher.clone(), source, restored, events, report, keeper);
     Ok((refresher, conductor))
 }
 

@@ -1,9 +1,10 @@
 //! The pages beside the metrics.
 
 use bytes::Bytes;
-use http_body_util::Full;
 use hyper::header::{self, HeaderValue};
 use hyper::{Response, StatusCode};
+
+use super::body::Parts;
 
 const TEXT: &str = "text/plain; charset=utf-8";
 const HTML: &str = "text/html; charset=utf-8";
@@ -13,24 +14,31 @@ pub(super) fn is_page(path: &str) -> bool {
 }
 
 /// The page of a path for which [`is_page`] holds.
-pub(super) fn page(path: &str, telemetry_path: &str) -> Response<Full<Bytes>> {
+pub(super) fn page(path: &str, telemetry_path: &str) -> Response<Parts> {
     match path {
         "/-/healthy" => text(StatusCode::OK, "metaaccess-exporter is healthy.\n"),
         "/-/ready" => text(StatusCode::OK, "metaaccess-exporter is ready.\n"),
-        _ => answer(StatusCode::OK, HTML, landing(telemetry_path)),
+        _ => {
+            let landing = Bytes::from(landing(telemetry_path));
+            answer(StatusCode::OK, HTML, Parts::new(vec![landing]))
+        }
     }
 }
 
-pub(super) fn text(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
-    answer(status, TEXT, text.to_owned())
+pub(super) fn text(status: StatusCode, text: &'static str) -> Response<Parts> {
+    answer(
+        status,
+        TEXT,
+        Parts::new(vec![Bytes::from_static(text.as_bytes())]),
+    )
 }
 
 pub(super) fn answer(
     status: StatusCode,
     content_type: &'static str,
-    body: String,
-) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(body)));
+    body: Parts,
+) -> Response<Parts> {
+    let mut response = Response::new(body);
     *response.status_mut() = status;
     let content_type = HeaderValue::from_static(content_type);
     response

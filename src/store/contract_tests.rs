@@ -1,7 +1,7 @@
 //! What every durable state keeps: after any commits and restarts, what is loaded is what a model of
 //! maps holds. Written for any backend: it is given a way to open the state again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use proptest::prelude::*;
 
 use super::tests::{folder, identity};
 use super::{Store, StoreError};
+use crate::births::{Birth, Generation, SavedScraper, ScraperId};
 use crate::event::{Account, Event, EventType, Minute};
 use crate::moment::Moment;
 use crate::order::Order;
@@ -24,7 +25,7 @@ const ACCOUNTS: [&str; 3] = ["", "main", "m'ain\" -- Ω"];
 
 #[derive(Clone, Debug)]
 enum Step {
-    Commit(usize, Changes),
+    Commit(usize, Box<Changes>),
     Reopen,
 }
 
@@ -36,6 +37,8 @@ struct Model {
     series: BTreeMap<(EventType, Arc<Event>), SavedSeries>,
     tallies: BTreeMap<(EventType, String), SavedTally>,
     requests: Option<SavedRequests>,
+    overflowed: BTreeSet<u64>,
+    scrapers: BTreeMap<ScraperId, SavedScraper>,
 }
 
 impl Model {
@@ -60,6 +63,10 @@ impl Model {
             self.tallies.insert(key, tally);
         }
         self.requests = saved.requests.or(self.requests.take());
+        self.overflowed.extend(saved.overflowed);
+        if let Some(scrapers) = saved.scrapers {
+            self.scrapers = scrapers.into_iter().map(|one| (one.id, one)).collect();
+        }
     }
 
     fn of(saved: Saved) -> Self {
@@ -100,8 +107,8 @@ async fn keeps_what_a_model_keeps(
         match step {
             Step::Commit(account, changes) => {
                 let name = Account::new(ACCOUNTS[account]);
-                store.commit(&name, changes.clone()).await.unwrap();
-                models[account].apply(changes);
+                store.commit(&name, Changes::clone(&changes)).await.unwrap();
+                models[account].apply(*changes);
             }
             Step::Reopen => {
                 store.close().await.unwrap();
@@ -189,10 +196,12 @@ prop_compose! {
         event_type in a_log(),
         texts in [a_text(), a_text(), a_text(), a_text()],
         count in a_count(),
+        created in option::of(any::<u32>()),
+        zero in option::of(any::<u32>().prop_map(Generation)),
     ) -> SavedSeries {
         let [category, version, hostname, event] = texts;
         let event = Arc::new(Event { category, version, hostname, event });
-        SavedSeries { event_type, event, count }
+        SavedSeries { event_type, event, count, birth: Birth { created, zero } }
     }
 }
 
@@ -215,6 +224,16 @@ prop_compose! {
 }
 
 prop_compose! {
+    fn a_saved_scraper()(id in any::<u64>(), seconds in 0_u64..9999, served: u32) -> SavedScraper {
+        SavedScraper {
+            id: ScraperId(id),
+            period: Duration::from_secs(seconds),
+            served: Generation(served),
+        }
+    }
+}
+
+prop_compose! {
     fn some_changes()(
         logs in vec(a_saved_log(), 0..3),
         buckets in vec(a_saved_bucket(), 0..4),
@@ -222,8 +241,10 @@ prop_compose! {
         tallies in vec(a_saved_tally(), 0..3),
         requests in option::of(some_requests()),
         forgotten in vec((a_log(), a_bucket()), 0..4),
+        overflowed in vec(prop_oneof![0_u64..4, any::<u64>()], 0..4),
+        scrapers in option::of(vec(a_saved_scraper(), 0..4)),
     ) -> Changes {
-        let changed = Saved { logs, buckets, series, tallies, requests };
+        let changed = Saved { logs, buckets, series, overflowed, tallies, requests, scrapers };
         Changes { changed, forgotten }
     }
 }
@@ -231,7 +252,7 @@ prop_compose! {
 fn a_step() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => (0..ACCOUNTS.len(), some_changes())
-            .prop_map(|(account, changes)| Step::Commit(account, changes)),
+            .prop_map(|(account, changes)| Step::Commit(account, Box::new(changes))),
         1 => Just(Step::Reopen),
     ]
 }

@@ -11,6 +11,7 @@ use super::Store;
 use super::database::Database;
 use super::format::{STEPS, newest};
 use super::tests::{counted, folder, identity, main_account, open, series};
+use crate::births::Birth;
 use crate::event::{Account, Event, EventType, Minute};
 use crate::moment::Moment;
 use crate::order::Order;
@@ -113,6 +114,7 @@ async fn a_state_of_format_1_is_read_exactly() {
         event_type: EventType::Device,
         event: Arc::new(removed),
         count: 9_007_199_254_740_993,
+        birth: Birth::default(),
     };
     assert_eq!(saved.series, [removed, series("a", 41)]);
     let tally = SavedTally {

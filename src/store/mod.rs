@@ -139,7 +139,7 @@ impl Store {
         let commit = |answer| {
             Command::Commit(Commit {
                 account,
-                changes,
+                changes: Box::new(changes),
                 answer,
             })
         };

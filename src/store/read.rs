@@ -1,12 +1,14 @@
 //! Rows to [`Saved`].
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::error::Fault;
 use super::statements as sql;
 use super::value;
+use crate::births::{Birth, Generation, SavedScraper, ScraperId};
 use crate::event::{Account, Event, EventType, Minute};
 use crate::saved::{
     Identity, Saved, SavedBucket, SavedLog, SavedOpen, SavedPlace, SavedRequests, SavedSeries,
@@ -56,7 +58,9 @@ pub(super) fn saved(db: &Connection, account: i64) -> Result<Saved, Fault> {
         buckets: rows(db, sql::BUCKETS, [account], bucket)?,
         series: rows(db, sql::SERIES, [account], series)?,
         tallies: rows(db, sql::TALLIES, [account], tally)?,
+        overflowed: rows(db, sql::OVERFLOWED, [account], overflowed)?,
         requests: requests(db, account)?,
+        scrapers: Some(rows(db, sql::SCRAPERS, [account], scraper)?).filter(|all| !all.is_empty()),
     })
 }
 
@@ -128,6 +132,27 @@ fn series(row: &Row) -> Result<SavedSeries, Fault> {
         event_type: log_of(row)?,
         event: Arc::new(event),
         count: value::unsigned("the count of a series", row.get(5)?)?,
+        birth: Birth {
+            created: optional("when a series was born", row.get(6)?)?,
+            zero: optional("a generation", row.get(7)?)?.map(Generation),
+        },
+    })
+}
+
+fn optional(what: &'static str, value: Option<i64>) -> Result<Option<u32>, Fault> {
+    value.map(|value| value::small(what, value)).transpose()
+}
+
+fn overflowed(row: &Row) -> Result<u64, Fault> {
+    Ok(row.get::<_, i64>(0)?.cast_unsigned())
+}
+
+fn scraper(row: &Row) -> Result<SavedScraper, Fault> {
+    let period = value::unsigned("the period of a scraper", row.get(1)?)?;
+    Ok(SavedScraper {
+        id: ScraperId(row.get::<_, i64>(0)?.cast_unsigned()),
+        period: Duration::from_secs(period),
+        served: Generation(value::small("a generation", row.get(2)?)?),
     })
 }
 

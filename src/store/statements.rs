@@ -46,13 +46,25 @@ pub(super) const FORGET_BUCKET: &str =
     "DELETE FROM buckets WHERE account = $1 AND log = $2 AND kind = $3 AND minute = $4";
 
 pub(super) const SERIES: &str = "\
-SELECT log, category, version, hostname, event, count FROM series WHERE account = $1 \
+SELECT log, category, version, hostname, event, count, created, born FROM series WHERE account = $1 \
 ORDER BY log, category, version, hostname, event";
 pub(super) const SET_SERIES: &str = "\
-INSERT INTO series (account, log, category, version, hostname, event, count) \
-VALUES ($1, $2, $3, $4, $5, $6, $7) \
+INSERT INTO series (account, log, category, version, hostname, event, count, created, born) \
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) \
 ON CONFLICT (account, log, category, version, hostname, event) DO UPDATE SET \
-count = excluded.count";
+count = excluded.count, created = excluded.created, born = excluded.born";
+
+pub(super) const OVERFLOWED: &str =
+    "SELECT fingerprint FROM overflowed WHERE account = $1 ORDER BY fingerprint";
+pub(super) const ADD_OVERFLOWED: &str = "\
+INSERT INTO overflowed (account, fingerprint) VALUES ($1, $2) \
+ON CONFLICT (account, fingerprint) DO NOTHING";
+
+pub(super) const SCRAPERS: &str =
+    "SELECT id, period_s, served FROM scrapers WHERE account = $1 ORDER BY id";
+pub(super) const CLEAR_SCRAPERS: &str = "DELETE FROM scrapers WHERE account = $1";
+pub(super) const ADD_SCRAPER: &str =
+    "INSERT INTO scrapers (account, id, period_s, served) VALUES ($1, $2, $3, $4)";
 
 pub(super) const TALLIES: &str =
     "SELECT log, name, lines FROM tallies WHERE account = $1 ORDER BY log, name";

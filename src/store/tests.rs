@@ -8,6 +8,7 @@ use tempfile::TempDir;
 
 use super::Store;
 use super::format::newest;
+use crate::births::Birth;
 use crate::clock;
 use crate::event::{Account, Event, EventType, Minute};
 use crate::moment::Moment;
@@ -50,6 +51,7 @@ pub(super) fn series(host: &str, count: u64) -> SavedSeries {
         event_type: EventType::Device,
         event: Arc::new(event),
         count,
+        birth: Birth::default(),
     }
 }
 

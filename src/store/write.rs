@@ -6,6 +6,7 @@ use rusqlite::{Connection, Params, params};
 use super::error::Fault;
 use super::statements as sql;
 use super::{read, value};
+use crate::births::{Generation, SavedScraper};
 use crate::event::{Account, Minute};
 use crate::order::Order;
 use crate::saved::{
@@ -35,6 +36,9 @@ pub(super) fn check(changes: &Changes) -> Result<(), Fault> {
     }
     for tally in &saved.tallies {
         lines(tally)?;
+    }
+    for scraper in saved.scrapers.iter().flatten() {
+        period(scraper)?;
     }
     if let Some(requests) = &saved.requests {
         paused_until(requests)?;
@@ -71,10 +75,39 @@ pub(super) fn changes(db: &Connection, account: &Account, changes: &Changes) -> 
         ];
         put(db, sql::SET_TALLY, values)?;
     }
+    for fingerprint in &saved.overflowed {
+        put(
+            db,
+            sql::ADD_OVERFLOWED,
+            params![account, fingerprint.cast_signed()],
+        )?;
+    }
+    if let Some(scrapers) = &saved.scrapers {
+        set_scrapers(db, account, scrapers)?;
+    }
     match &saved.requests {
         Some(requests) => set_requests(db, account, requests),
         None => Ok(()),
     }
+}
+
+fn set_scrapers(db: &Connection, account: i64, scrapers: &[SavedScraper]) -> Result<(), Fault> {
+    put(db, sql::CLEAR_SCRAPERS, [account])?;
+    for scraper in scrapers {
+        let Generation(served) = scraper.served;
+        let values = params![
+            account,
+            scraper.id.0.cast_signed(),
+            period(scraper)?,
+            served
+        ];
+        put(db, sql::ADD_SCRAPER, values)?;
+    }
+    Ok(())
+}
+
+fn period(scraper: &SavedScraper) -> Result<i64, Fault> {
+    value::integer("the period of a scraper", scraper.period.as_secs())
 }
 
 fn number_of(db: &Connection, account: &Account) -> Result<i64, Fault> {
@@ -143,6 +176,8 @@ fn set_series(db: &Connection, account: i64, series: &SavedSeries) -> Result<(),
         event.hostname,
         event.event,
         count(series)?,
+        series.birth.created,
+        series.birth.zero.map(|Generation(born)| born),
     ];
     put(db, sql::SET_SERIES, values)
 }

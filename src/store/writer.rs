@@ -33,7 +33,7 @@ pub(super) enum Command {
 #[derive(Debug)]
 pub(super) struct Commit {
     pub(super) account: Account,
-    pub(super) changes: Changes,
+    pub(super) changes: Box<Changes>,
     pub(super) answer: Answer<()>,
 }
 
@@ -116,7 +116,7 @@ fn gather(first: Commit, commands: &Receiver<Command>) -> (Vec<Commit>, Option<C
 fn save(database: &mut Database, batch: Vec<Commit>) {
     let all = batch
         .iter()
-        .map(|commit| (&commit.account, &commit.changes));
+        .map(|commit| (&commit.account, &*commit.changes));
     let saved = database.commit(all);
     for commit in batch {
         let _ = commit.answer.send(saved.clone());
@@ -131,7 +131,7 @@ mod tests {
         let (answer, answered) = oneshot::channel();
         let commit = Commit {
             account: Account::new("main"),
-            changes: Changes::default(),
+            changes: Box::default(),
             answer,
         };
         (commit, answered)

@@ -104,6 +104,8 @@ impl Api {
         vec![
             format!("--api.base-url=http://{}", self.address),
             format!("--api.rate-limit={requests}/{}ms", window.as_millis()),
+            // Counts can be compared with the truth at once.
+            "--metrics.zero-for=0s".to_owned(),
         ]
     }
 

@@ -57,7 +57,7 @@ fn another_time_zone_after_a_restart_counts_no_line_of_the_repeated_hour_again()
         series: 100,
         events: 100,
     };
-    let mut restored = Restored::new(saved, &[LOG], ORDER, &berlin, limits);
+    let mut restored = Restored::new(saved, &[LOG], ORDER, &berlin, limits, [7; 16]);
     let (_, state) = restored.states.first_mut().expect("a log");
     assert_eq!(read(state, &times, "Europe/Berlin"), 0);
 }

@@ -89,11 +89,6 @@ fn what_is_not_built_yet_is_refused_by_name() {
         "--api.client-id=x",
         "--api.client-secret-file=x",
         "--state.url=postgres://example.com/x",
-        "--metrics.hostname=hash",
-        "--metrics.hostname=drop",
-        "--metrics.hostname-key-file=x",
-        "--metrics.zero-for=auto",
-        "--metrics.created",
     ] {
         let name = flag.split('=').next().expect("a name");
         is_refused(&[flag], &ACCOUNT, &["1 mistake", name, "not available yet"]);

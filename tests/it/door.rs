@@ -116,8 +116,29 @@ fn a_head_is_answered_like_a_get_without_its_body() {
             (get.status, ""),
             "{path}"
         );
-        assert_eq!(head.header("content-type"), get.header("content-type"));
+        for name in ["content-type", "vary"] {
+            assert_eq!(head.header(name), get.header(name), "{path}");
+        }
+        assert!(
+            head.header("content-length")
+                .is_some_and(|length| length != "0")
+        );
     }
+}
+
+#[test]
+fn a_head_is_no_scrape() {
+    let api = Api::start(api::at_rest());
+    let exporter = Exporter::of(&api, &[]);
+    for _ in 0..3 {
+        let head = http::ask(exporter.address(), "HEAD", "/metrics", &[]).expect("an answer");
+        assert_eq!(head.status, 200);
+    }
+    assert_eq!(api.requests().total, 0, "nobody reads the counts");
+    let scrapes = exporter
+        .scrape()
+        .value("metaaccess_exporter_scrapes_total", &[]);
+    assert_eq!(scrapes, 1.0);
 }
 
 #[test]

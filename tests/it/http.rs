@@ -4,6 +4,8 @@ use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
+use flate2::bufread::GzDecoder;
+
 /// Longer than any answer may take: a test that comes here hangs.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -12,7 +14,10 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub struct Answer {
     pub status: u16,
     pub headers: Vec<(String, String)>,
+    /// What the body says, unzipped where it came zipped.
     pub body: String,
+    /// How long the body was as it came.
+    pub sent: usize,
 }
 
 impl Answer {
@@ -50,21 +55,42 @@ pub fn send(
 pub fn receive(mut stream: TcpStream) -> io::Result<Answer> {
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes)?;
-    let text = String::from_utf8(bytes).map_err(|_| odd("not text"))?;
-    let (head, body) = text
-        .split_once("\r\n\r\n")
-        .ok_or_else(|| odd("no whole head"))?;
+    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n");
+    let (head, body) = bytes.split_at(end.ok_or_else(|| odd("no whole head"))?);
+    let (head, body) = (text(head.to_vec())?, body.get(4..).unwrap_or_default());
     let mut lines = head.lines();
     let status = lines.next().and_then(|line| line.split(' ').nth(1));
     let status = status.and_then(|status| status.parse().ok());
     let headers = lines.filter_map(|line| line.split_once(':'));
-    Ok(Answer {
+    let mut answer = Answer {
         status: status.ok_or_else(|| odd("no status"))?,
         headers: headers
             .map(|(name, value)| (name.to_owned(), value.trim().to_owned()))
             .collect(),
-        body: body.to_owned(),
-    })
+        body: String::new(),
+        sent: body.len(),
+    };
+    answer.body = match answer.header("content-encoding") {
+        Some("gzip") => text(unzipped(body)?)?,
+        _ => text(body.to_vec())?,
+    };
+    Ok(answer)
+}
+
+/// What is in exactly one member of gzip.
+fn unzipped(bytes: &[u8]) -> io::Result<Vec<u8>> {
+    let (mut unzipped, mut decoder) = (Vec::new(), GzDecoder::new(bytes));
+    if !bytes.is_empty() {
+        decoder.read_to_end(&mut unzipped)?;
+    }
+    match decoder.into_inner().is_empty() {
+        true => Ok(unzipped),
+        false => Err(odd("something after the end of the gzip stream")),
+    }
+}
+
+fn text(bytes: Vec<u8>) -> io::Result<String> {
+    String::from_utf8(bytes).map_err(|_| odd("not text"))
 }
 
 fn odd(what: &str) -> io::Error {

@@ -31,6 +31,7 @@ const FLOORS: [(&str, &[&str]); 8] = [
             "sight",
             "catalogue",
             "exposition",
+            "hostnames",
             "classify",
         ],
     ),
@@ -39,9 +40,9 @@ const FLOORS: [(&str, &[&str]); 8] = [
 ];
 
 /// No async, no clock, no I/O, no serde, no prometheus.
-const CORE: [&str; 11] = [
-    "event", "moment", "budget", "ledger", "stitch", "series", "sighting", "order", "window",
-    "saved", "tally",
+const CORE: [&str; 12] = [
+    "births", "event", "moment", "budget", "ledger", "stitch", "series", "sighting", "order",
+    "window", "saved", "tally",
 ];
 
 /// What the core and the plan know nothing of.

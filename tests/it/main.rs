@@ -5,6 +5,8 @@ mod api;
 #[cfg(test)]
 mod attack;
 #[cfg(test)]
+mod births;
+#[cfg(test)]
 mod canned;
 #[cfg(test)]
 mod clock_steps;
@@ -24,6 +26,10 @@ mod economy;
 mod exporter;
 #[cfg(test)]
 mod faults;
+#[cfg(test)]
+mod formats;
+#[cfg(test)]
+mod hostnames;
 #[cfg(test)]
 mod http;
 #[cfg(test)]

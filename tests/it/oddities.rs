@@ -7,6 +7,8 @@ use metaaccess_exporter::event::EventType;
 use metaaccess_exporter::simulator::{Line, Order, PRIVATE, Purge, Settings};
 
 use crate::api::{self, Api};
+use crate::exporter::Exporter;
+use crate::samples::Samples;
 use crate::watch::{BOTH, Watch, in_both_orders, in_orders, rollout};
 
 const A_WHILE: Duration = Duration::from_millis(300);
@@ -277,4 +279,18 @@ fn a_log_that_turns_round_while_the_company_writes_is_counted_exactly() {
         api.pause();
         watch.rest();
     });
+}
+
+#[test]
+fn a_line_dated_far_ahead_is_not_taken_for_the_newest() {
+    let api = Api::start(api::at_rest());
+    let exporter = Exporter::of(&api, &[]);
+    let name = "metaaccess_log_newest_line_timestamp_seconds";
+    let newest = |samples: &Samples| samples.value(name, &[("event_type", "device")]);
+    let before = newest(&exporter.settle(&api));
+    assert!(before > 0.0);
+    api.append(&[api.install("TEST-R1W3Y", -20 * YEAR)]);
+    assert_eq!(newest(&exporter.settle(&api)), before);
+    api.install_on(&["TEST-R1W3Y"]);
+    assert!(newest(&exporter.settle(&api)) >= before);
 }

@@ -246,3 +246,57 @@ fn assert_no_complaint(promtool: &Command, metrics: &str) {
     let words = String::from_utf8_lossy(&words);
     assert!(said.status.success() && words.is_empty(), "{words}");
 }
+
+/// Installs within five minutes, as the README asks for them.
+const INCREASE: &str = r#"sum(increase(metaaccess_events_total{event="Installed"}[5m]))"#;
+
+/// What Prometheus says was installed, where every host installs once while it scrapes.
+fn increase_of_first_installs(prometheus: &Command, flags: &[&str], hosts: &[&str]) -> f64 {
+    let api = Api::start(api::empty());
+    api.log_on(1);
+    let mut all = api.flags();
+    all.retain(|flag| !flag.starts_with("--metrics.zero-for="));
+    all.extend(flags.iter().map(|flag| (*flag).to_owned()));
+    all.push("--web.listen-address=127.0.0.1:0".to_owned());
+    let exporter = Exporter::with(&all);
+    let prometheus = Prometheus::start(prometheus, &exporter);
+    until(PATIENCE, "it scrapes regularly", || {
+        let scrapes = prometheus.query("count_over_time(metaaccess_up[1m])", "account");
+        (scrapes.get("default") >= Some(&6.0)).then_some(())
+    });
+    for host in hosts {
+        api.install_on(&[host]);
+    }
+    let installed = hosts.len() as f64;
+    until(PATIENCE, "Prometheus knows every install", || {
+        let told = prometheus.query(r#"sum(metaaccess_events_total{event="Installed"})"#, "none");
+        (told.get("") == Some(&installed)).then_some(())
+    });
+    // Of a series that is only just there, the samples cover too little of the range to judge by.
+    until(PATIENCE, "every series has ten samples", || {
+        let samples = r#"min(count_over_time(metaaccess_events_total{event="Installed"}[5m]))"#;
+        (prometheus.query(samples, "none").get("") >= Some(&10.0)).then_some(())
+    });
+    prometheus.query(INCREASE, "none")[""]
+}
+
+const HOSTS: [&str; 5] = ["TEST-A", "TEST-B", "TEST-C", "TEST-D", "TEST-E"];
+
+#[test]
+fn a_real_prometheus_sees_the_first_install_of_every_host() {
+    let Some(prometheus) = tool("prometheus") else {
+        return;
+    };
+    let increase = increase_of_first_installs(&prometheus, &[], &HOSTS);
+    // It takes the last sample to be one interval old, of ten.
+    assert!((5.0..=5.0 * 1.15).contains(&increase), "{increase} of 5");
+}
+
+#[test]
+fn without_the_zero_a_real_prometheus_sees_no_first_install() {
+    let Some(prometheus) = tool("prometheus") else {
+        return;
+    };
+    let increase = increase_of_first_installs(&prometheus, &["--metrics.zero-for=0s"], &HOSTS);
+    assert_eq!(increase, 0.0);
+}

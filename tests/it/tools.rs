@@ -18,6 +18,21 @@ pub fn tool(name: &str) -> Option<Command> {
     None
 }
 
+/// A command that runs Python, which has this module; or none.
+pub fn python_module(name: &str) -> Option<Command> {
+    // The system's own first: it has the modules that the system's packages bring.
+    for python in ["/usr/bin/python3", "python3"] {
+        let mut import = Command::new(python);
+        import.args(["-c", &format!("import {name}")]);
+        import.stdin(Stdio::null()).stderr(Stdio::null());
+        if import.status().is_ok_and(|status| status.success()) {
+            return Some(Command::new(python));
+        }
+    }
+    skip(&format!("python3 with {name}"));
+    None
+}
+
 /// A library that can be loaded before a program's own ones, or none if it is neither in a folder of
 /// `PATH`, where `tests/run` unpacks it, nor where Debian has it.
 pub fn library(name: &str) -> Option<PathBuf> {

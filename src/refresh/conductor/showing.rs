@@ -1,18 +1,19 @@
 //! Saving what is counted, and showing what is saved.
 
-use bytes::Bytes;
-
 use super::Conductor;
 use crate::api::failure::Failure;
+use crate::births::SavedScraper;
 use crate::clock;
 use crate::event::EventType;
-use crate::exposition;
+use crate::exposition::Format;
+use crate::refresh::Shown;
 use crate::saved::Changes;
 use crate::store::StoreError;
 
 impl Conductor {
     /// Saves what is counted and then shows it; where it cannot be saved, what is shown stays.
     pub(super) async fn show(&mut self) {
+        self.grow_up();
         if self.save().await.is_ok() {
             self.publish();
         } else {
@@ -36,11 +37,13 @@ impl Conductor {
 
     /// Saves what changed since it was saved last, if anything did.
     pub(super) async fn save(&mut self) -> Result<(), StoreError> {
-        let changes = self.changes();
+        let scrapers = self.refresher.births().saved(clock::now());
+        let changes = self.changes(&scrapers);
         if self.keeper.keeps() && !changes.is_empty() {
             self.keeper.save(changes).await?;
         }
         self.spent = false;
+        self.scrapers_saved = scrapers;
         self.series.are_saved();
         self.tallies.are_saved();
         let zone = self.source.zone_name();
@@ -48,7 +51,18 @@ impl Conductor {
         Ok(())
     }
 
-    fn changes(&self) -> Changes {
+    /// Gives the newborn series that are ripe their values, which have to be saved before they are
+    /// shown.
+    fn grow_up(&mut self) {
+        let mut births = self.refresher.births();
+        if let Some(generation) = births.ripe(clock::now()) {
+            births.grew_up(generation);
+            self.series.grow_up(generation);
+            self.changed = true;
+        }
+    }
+
+    fn changes(&self, scrapers: &[SavedScraper]) -> Changes {
         let mut changes = Changes::default();
         if !self.keeper.keeps() {
             return changes;
@@ -59,6 +73,10 @@ impl Conductor {
             changed.requests = Some(budget.saved(&self.boot, clock::now()));
         }
         changed.series = self.series.changes();
+        changed.overflowed = self.series.overflowed_changes();
+        if self.scrapers_saved != scrapers {
+            changed.scrapers = Some(scrapers.to_vec());
+        }
         changed.tallies = self.tallies.changes();
         let zone = self.source.zone_name();
         for log in &self.logs {
@@ -75,8 +93,21 @@ impl Conductor {
         }
         let complete = self.logs.iter().filter(|log| log.state.is_complete());
         let shown: Vec<EventType> = complete.map(|log| log.event_type).collect();
-        let account = self.refresher.account();
-        let text = exposition::events(account, &self.series, &shown);
-        self.refresher.show(Bytes::from(text));
+        for log in shown {
+            let changed = self.series.take_unwritten(log);
+            self.events.update(log, &self.series, &changed);
+        }
+        let mut births = self.refresher.births();
+        let next = births.next();
+        if next.is_some() && self.series.at_zero().any(|born| Some(born) == next) {
+            births.are_shown(clock::now());
+        }
+        let generation = births.newest();
+        drop(births);
+        self.refresher.show(Shown {
+            text: self.events.row(Format::Text),
+            openmetrics: self.events.row(Format::OpenMetrics),
+            generation,
+        });
     }
 }

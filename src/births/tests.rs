@@ -1,0 +1,215 @@
+//! Who holds a birth up, and who does not; and the law for any crowd of scrapers.
+
+use proptest::prelude::*;
+
+use super::*;
+
+const PROMETHEUS: ScraperId = ScraperId(1);
+const CURL: ScraperId = ScraperId(2);
+
+fn at(seconds: u64) -> Moment {
+    Moment(Duration::from_secs(seconds))
+}
+
+fn with(zero_for: ZeroFor) -> Births {
+    Births::new(zero_for)
+}
+
+/// Births at zero that `scraper` has scraped regularly from second 0 to second `until`.
+fn scraped(scraper: ScraperId, every: u64, until: u64) -> Births {
+    let mut births = with(ZeroFor::Auto);
+    for second in (0..=until).step_by(every as usize) {
+        births.served(scraper, births.newest(), at(second));
+    }
+    births
+}
+
+#[test]
+fn without_a_regular_scraper_the_next_scrape_may_show_the_value() {
+    let mut births = with(ZeroFor::Auto);
+    let born = births.next();
+    assert_eq!(births.ripe(at(1)), None, "nothing was born");
+    births.are_shown(at(1));
+    assert_eq!(births.ripe(at(1)), born);
+    births.grew_up(Generation(1));
+    assert_eq!(births.ripe(at(99)), None);
+    assert_eq!(births.next(), Some(Generation(2)));
+}
+
+#[test]
+fn a_regular_scraper_has_to_be_sent_the_zero_and_it_stays_a_little_longer_than_its_interval() {
+    let mut births = scraped(PROMETHEUS, 20, 100);
+    births.are_shown(at(120));
+    assert_eq!(births.ripe(at(130)), None);
+    births.served(CURL, births.newest(), at(130));
+    assert_eq!(births.ripe(at(143)), None, "it was not sent the zero");
+    births.served(PROMETHEUS, births.newest(), at(140));
+    assert_eq!(
+        births.ripe(at(143)),
+        None,
+        "there may be two that look alike"
+    );
+    births.served(PROMETHEUS, births.newest(), at(160));
+    assert_eq!(births.ripe(at(161)), Some(Generation(1)));
+    // The one whose scrape brought it about has seen it twice soon.
+    births.grew_up(Generation(1));
+    births.are_shown(at(180));
+    births.served(PROMETHEUS, births.newest(), at(180));
+    births.served(PROMETHEUS, births.newest(), at(200));
+    assert_eq!(births.ripe(at(201)), None, "less than 22 seconds");
+    assert_eq!(births.ripe(at(202)), Some(Generation(2)));
+}
+
+#[test]
+fn a_scraper_that_is_gone_holds_nothing_up() {
+    let mut births = scraped(PROMETHEUS, 20, 100);
+    births.are_shown(at(110));
+    assert_eq!(births.ripe(at(150)), None);
+    assert_eq!(births.ripe(at(151)), Some(Generation(1)));
+}
+
+#[test]
+fn births_grow_up_in_their_order() {
+    let mut births = scraped(PROMETHEUS, 20, 100);
+    births.are_shown(at(101));
+    births.served(PROMETHEUS, births.newest(), at(120));
+    births.are_shown(at(121));
+    births.served(PROMETHEUS, births.newest(), at(140));
+    assert_eq!(
+        births.ripe(at(145)),
+        Some(Generation(1)),
+        "the second was sent once"
+    );
+    births.grew_up(Generation(1));
+    births.served(PROMETHEUS, births.newest(), at(160));
+    assert_eq!(births.ripe(at(161)), Some(Generation(2)));
+}
+
+#[test]
+fn it_can_be_switched_off_and_it_can_be_so_long_at_least() {
+    assert_eq!(with(ZeroFor::Fixed(Duration::ZERO)).next(), None);
+    let mut births = with(ZeroFor::Fixed(Duration::from_secs(40)));
+    births.are_shown(at(0));
+    assert_eq!(births.ripe(at(39)), None);
+    assert_eq!(births.ripe(at(40)), Some(Generation(1)));
+}
+
+#[test]
+fn nobody_waits_for_more_than_five_minutes_where_nobody_said_so() {
+    let mut births = scraped(PROMETHEUS, 600, 2400);
+    births.are_shown(at(2410));
+    assert_eq!(births.ripe(at(2990)), None, "it was not sent the zero");
+    births.served(PROMETHEUS, births.newest(), at(3000));
+    assert_eq!(
+        births.ripe(at(3001)),
+        Some(Generation(1)),
+        "it comes again in ten minutes"
+    );
+}
+
+#[test]
+fn a_restart_neither_repeats_nor_skips_a_zero() {
+    let mut births = scraped(PROMETHEUS, 20, 100);
+    births.are_shown(at(101));
+    births.served(PROMETHEUS, births.newest(), at(120));
+    births.served(PROMETHEUS, births.newest(), at(140));
+    births.are_shown(at(141));
+    let saved = births.saved(at(145));
+    let both = [Generation(2), Generation(1), Generation(2)];
+    let mut again = with(ZeroFor::Auto);
+    again.resume(&saved, both.into_iter(), at(7));
+    assert_eq!(again.next(), Some(Generation(3)));
+    assert_eq!(
+        again.ripe(at(28)),
+        None,
+        "shown for 21 seconds by this process"
+    );
+    assert_eq!(
+        again.ripe(at(29)),
+        Some(Generation(1)),
+        "it was sent before"
+    );
+    again.served(PROMETHEUS, again.newest(), at(20));
+    again.served(PROMETHEUS, again.newest(), at(40));
+    assert_eq!(again.ripe(at(41)), Some(Generation(2)));
+    // Who does not come back holds nothing up for ever.
+    let both = [Generation(1), Generation(2)];
+    let mut alone = with(ZeroFor::Auto);
+    alone.resume(&saved, both.into_iter(), at(7));
+    assert_eq!(alone.ripe(at(57)), Some(Generation(1)));
+    assert_eq!(alone.ripe(at(58)), Some(Generation(2)));
+}
+
+#[test]
+fn a_crowd_of_strangers_takes_no_room_from_a_regular_scraper() {
+    let mut births = scraped(PROMETHEUS, 20, 100);
+    for stranger in 10..5000 {
+        births.served(ScraperId(stranger), births.newest(), at(101));
+    }
+    births.are_shown(at(102));
+    assert_eq!(births.ripe(at(140)), None, "the regular one is remembered");
+    assert_eq!(births.saved(at(140)).len(), 1);
+}
+
+/// A scraper of the law: when it begins, its interval, when it ends, and whom it looks like.
+type Plan = (u64, u64, u64, u64);
+
+fn plans() -> impl Strategy<Value = Vec<Plan>> {
+    let plan = (0_u64..300, 5_u64..90, 300_u64..1500, 0_u64..6);
+    prop::collection::vec(plan, 1..5)
+}
+
+proptest! {
+    /// Whoever has scraped regularly for some time, and still does, was sent the zero.
+    #[test]
+    fn no_regular_scraper_misses_a_zero(
+        mut plans in plans(),
+        twin_after in prop::option::of(1_u64..30),
+        born in prop::collection::btree_set(0_u64..1500, 0..20),
+        restart in prop::option::of(400_u64..1200),
+    ) {
+        // Each looks like itself, but for one that a twin looks like.
+        plans.iter_mut().zip(0..).for_each(|(plan, nth)| plan.3 = nth);
+        if let (Some(after), Some((begin, every, end, id))) = (twin_after, plans.first().copied()) {
+            plans.push((begin + after % every, every, end, id));
+        }
+        let mut births = with(ZeroFor::Auto);
+        let mut unborn = false;
+        // Since when each generation is shown, and when each scraper came.
+        let mut waiting: VecDeque<(Generation, u64)> = VecDeque::new();
+        let mut came: Vec<Vec<u64>> = vec![Vec::new(); plans.len()];
+        for now in 0..1500 {
+            unborn |= born.contains(&now);
+            if restart == Some(now) {
+                let at_zero = waiting.iter().map(|(born, _)| *born);
+                let saved = births.saved(at(now));
+                births = Births::new(ZeroFor::Auto);
+                births.resume(&saved, at_zero, at(now));
+            }
+            for (nth, (begin, every, end, id)) in plans.iter().enumerate() {
+                if now < *begin || now > *end || (now - begin) % every != 0 {
+                    continue;
+                }
+                if let Some(ripe) = births.ripe(at(now)) {
+                    births.grew_up(ripe);
+                    while waiting.front().is_some_and(|(born, _)| *born <= ripe) {
+                        let (_, since) = waiting.pop_front().expect("there is one");
+                        for (came, plan) in came.iter().zip(&plans) {
+                            let is_regular = came.len() >= 8 && now <= plan.2;
+                            let saw = came.iter().any(|came| *came >= since);
+                            prop_assert!(saw || !is_regular, "{plan:?} missed what was shown at {since}, ripe at {now}");
+                        }
+                    }
+                }
+                if std::mem::take(&mut unborn) {
+                    births.are_shown(at(now));
+                    waiting.push_back((births.newest(), now));
+                }
+                births.served(ScraperId(*id), births.newest(), at(now));
+                came[nth].push(now);
+            }
+        }
+        // Nothing waits for ever.
+        prop_assert_eq!(births.ripe(at(4000)).is_some(), !waiting.is_empty());
+    }
+}

@@ -1,0 +1,113 @@
+//! The series of one log, in the order in which they were counted first.
+
+use std::collections::BTreeSet;
+use std::hash::{BuildHasher, RandomState};
+
+use hashbrown::HashTable;
+
+use super::Place;
+use super::names::Number;
+use crate::births::{Birth, Generation};
+
+/// The labels of a series, by their numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Labels {
+    pub(super) category: Number,
+    pub(super) version: Number,
+    pub(super) hostname: Number,
+    pub(super) event: Number,
+}
+
+/// What is kept of a series: little, since there are many.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Entry {
+    pub(super) labels: Labels,
+    pub(super) count: u64,
+    pub(super) birth: Birth,
+}
+
+/// No series ever goes, so that its place is its own.
+#[derive(Clone, Debug, Default)]
+pub(super) struct OfLog {
+    entries: Vec<Entry>,
+    places: HashTable<u32>,
+    hasher: RandomState,
+    /// Those shown at zero, the eldest first.
+    newborn: Vec<Place>,
+    /// Those that changed since they were saved.
+    pub(super) unsaved: BTreeSet<u32>,
+    /// Those that changed since they were written.
+    unwritten: BTreeSet<u32>,
+}
+
+impl OfLog {
+    pub(super) fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    pub(super) fn find(&self, labels: Labels) -> Option<Place> {
+        let is_it = |place: &u32| {
+            let entry = self.entries.get(*place as usize);
+            entry.is_some_and(|entry| entry.labels == labels)
+        };
+        let place = self.places.find(self.hasher.hash_one(labels), is_it);
+        place.map(|place| *place as Place)
+    }
+
+    /// A series that is not there yet; it is not saved.
+    pub(super) fn insert(&mut self, entry: Entry) -> Place {
+        let place = self.entries.len();
+        self.entries.push(entry);
+        let (entries, hasher) = (&self.entries, &self.hasher);
+        let hash_of = |place: &u32| {
+            let entry = entries.get(*place as usize);
+            entry.map_or(0, |entry| hasher.hash_one(entry.labels))
+        };
+        let hash = hasher.hash_one(entry.labels);
+        // There are fewer series than names: see there.
+        self.places.insert_unique(hash, place as u32, hash_of);
+        if entry.birth.zero.is_some() {
+            self.newborn.push(place);
+        }
+        self.changed(place);
+        place
+    }
+
+    pub(super) fn add(&mut self, place: Place, lines: u64) {
+        if let Some(entry) = self.entries.get_mut(place) {
+            entry.count += lines;
+            self.changed(place);
+        }
+    }
+
+    fn changed(&mut self, place: Place) {
+        self.unsaved.insert(place as u32);
+        self.unwritten.insert(place as u32);
+    }
+
+    pub(super) fn take_unwritten(&mut self) -> Vec<Place> {
+        let unwritten = std::mem::take(&mut self.unwritten).into_iter();
+        unwritten.map(|place| place as Place).collect()
+    }
+
+    /// The generations of those at zero.
+    pub(super) fn at_zero(&self) -> impl Iterator<Item = Generation> {
+        let newborn = self.newborn.iter();
+        newborn.filter_map(|place| self.entries.get(*place)?.birth.zero)
+    }
+
+    /// Shows those of this generation and all before at their values.
+    pub(super) fn grow_up(&mut self, generation: Generation) {
+        for place in std::mem::take(&mut self.newborn) {
+            let Some(entry) = self.entries.get_mut(place) else {
+                continue;
+            };
+            if entry.birth.zero.is_some_and(|born| born > generation) {
+                self.newborn.push(place);
+                continue;
+            }
+            entry.birth.zero = None;
+            self.changed(place);
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! `/metrics`: one scrape.
+
+use std::hash::Hasher;
+use std::net::IpAddr;
+
+use hyper::body::Incoming;
+use hyper::header::{self, HeaderName, HeaderValue};
+use hyper::{HeaderMap, Method, Request, Response, StatusCode};
+use siphasher::sip::SipHasher13;
+
+use super::Exporter;
+use super::body::Parts;
+use super::deadline;
+use super::delivery::{Delivery, Receipt};
+use super::pages;
+use crate::births::ScraperId;
+use crate::catalogue::{SCRAPES, SCRAPES_STALE};
+use crate::clock;
+use crate::exposition::{self, Wanted};
+use crate::moment::Moment;
+use crate::process;
+use crate::refresh::{Refresher, Shown, Waited};
+
+impl Exporter {
+    /// Refreshes and answers. To be asked for the head alone is no scrape: nobody reads the counts.
+    pub(super) async fn metrics(
+        &self,
+        request: &Request<Incoming>,
+        peer: IpAddr,
+        delivery: Delivery,
+    ) -> Response<Parts> {
+        let arrived = clock::now();
+        let headers = request.headers();
+        let is_scrape = *request.method() == Method::GET;
+        if is_scrape {
+            self.refresh(headers, arrived).await;
+        }
+        let wanted = exposition::wanted(
+            &joined(headers, &header::ACCEPT),
+            &joined(headers, &header::ACCEPT_ENCODING),
+        );
+        let of: Vec<(Refresher, Shown)> = self
+            .refreshers
+            .iter()
+            .map(|refresher| (refresher.clone(), refresher.shown()))
+            .collect();
+        let mut body = self.body(wanted, &of);
+        if is_scrape {
+            let scraper = self.scraper(peer, headers);
+            let receipt = Receipt {
+                scraper,
+                arrived,
+                of,
+            };
+            body = body.with_receipt(delivery, receipt);
+        }
+        answer(wanted, body)
+    }
+
+    async fn refresh(&self, headers: &HeaderMap, arrived: Moment) {
+        let timeout = headers.get(deadline::TIMEOUT_HEADER);
+        let timeout = timeout.and_then(|value| value.to_str().ok());
+        let deadline = arrived.plus(deadline::time_to_answer(timeout, self.timeout_offset));
+        let mut stale = false;
+        for refresher in &self.refreshers {
+            stale |= refresher.refresh(arrived, deadline).await == Waited::Stale;
+        }
+        self.meters.add(SCRAPES, &[], 1);
+        self.meters.add(SCRAPES_STALE, &[], u64::from(stale));
+    }
+
+    fn body(&self, wanted: Wanted, of: &[(Refresher, Shown)]) -> Parts {
+        process::measure(&self.meters);
+        let now = clock::now();
+        for (refresher, _) in of {
+            refresher.measure(&self.meters, now);
+        }
+        let events = of.iter().map(|(_, shown)| shown.events(wanted.format));
+        let settled = self.meters.settled(wanted.format);
+        let live = self.meters.live(wanted.format);
+        Parts::new(exposition::body(wanted, events, &settled, live))
+    }
+
+    /// Who scrapes, as far as it can be told: the address without the port, which is another one with
+    /// every connection, and the program.
+    fn scraper(&self, peer: IpAddr, headers: &HeaderMap) -> ScraperId {
+        let mut hasher = SipHasher13::new_with_key(&self.scraper_key);
+        let agent = headers.get(header::USER_AGENT);
+        let agent = agent.map_or(&b""[..], HeaderValue::as_bytes);
+        hasher.write(peer.to_canonical().to_string().as_bytes());
+        hasher.write(b"\n");
+        hasher.write(agent);
+        ScraperId(hasher.finish())
+    }
+}
+
+fn answer(wanted: Wanted, body: Parts) -> Response<Parts> {
+    let content_type = wanted.format.content_type();
+    let mut response = pages::answer(StatusCode::OK, content_type, body);
+    let headers = response.headers_mut();
+    let vary = HeaderValue::from_static("Accept, Accept-Encoding");
+    headers.insert(header::VARY, vary);
+    if wanted.gzip {
+        let gzip = HeaderValue::from_static("gzip");
+        headers.insert(header::CONTENT_ENCODING, gzip);
+    }
+    response
+}
+
+/// The values of all headers of this name, as one list.
+fn joined(headers: &HeaderMap, name: &HeaderName) -> String {
+    let values = headers.get_all(name).iter();
+    let values: Vec<&str> = values.filter_map(|value| value.to_str().ok()).collect();
+    values.join(",")
+}
