@@ -24,27 +24,26 @@ mod version;
 mod vocabulary;
 mod words;
 
-use std::borrow::Cow;
-
-use crate::event::Event;
+use crate::event::{Event, Labels};
 
 pub use name::{LONGEST_NAME, NOTHING_LEFT, event_name};
 pub use version::category_and_version;
 
 /// What is counted of a line with these fields, by the built-in rules.
 pub fn event(category: &str, hostname: &str, description: &str) -> Event {
-    named(category, hostname, event_name(description, hostname))
+    let split = category_and_version(category);
+    named(split, hostname, &event_name(description, hostname))
 }
 
-/// What is counted of a line whose event was named elsewhere, such as by a rule of the user's own.
-pub fn named(category: &str, hostname: &str, event: Cow<'_, str>) -> Event {
-    let (category, version) = category_and_version(category);
-    Event {
-        category: category.to_owned(),
-        version: version.to_owned(),
-        hostname: hostname.to_owned(),
-        event: event.into_owned(),
-    }
+/// What is counted of a line of this category and version, whose event was named elsewhere, such as
+/// by a rule of the user's own.
+pub fn named((category, version): (&str, &str), hostname: &str, event: &str) -> Event {
+    Event::new(Labels {
+        category,
+        version,
+        hostname,
+        event,
+    })
 }
 
 #[cfg(test)]
@@ -55,21 +54,19 @@ mod tests {
 
     #[test]
     fn a_line_is_counted_by_category_version_host_and_event() {
-        let expected = Event {
-            category: "MetaAccess".to_owned(),
-            version: "1.1.1.1".to_owned(),
-            hostname: "TEST-B3WMO".to_owned(),
-            event: "Installed".to_owned(),
+        let event = event("MetaAccess (Version 1.1.1.1)", "TEST-B3WMO", "Installed");
+        let expected = Labels {
+            category: "MetaAccess",
+            version: "1.1.1.1",
+            hostname: "TEST-B3WMO",
+            event: "Installed",
         };
-        assert_eq!(
-            event("MetaAccess (Version 1.1.1.1)", "TEST-B3WMO", "Installed"),
-            expected
-        );
+        assert_eq!(event.labels(), expected);
     }
 
     #[test]
     fn a_name_given_elsewhere_is_taken_as_it_is() {
-        let event = named("MetaAccess", "TEST-B3WMO", "Jane's 2nd rule".into());
-        assert_eq!(event.event, "Jane's 2nd rule");
+        let event = named(("MetaAccess", ""), "TEST-B3WMO", "Jane's 2nd rule");
+        assert_eq!(event.labels().event, "Jane's 2nd rule");
     }
 }

@@ -9,7 +9,7 @@ use std::fmt::Write;
 
 use ring::hmac;
 
-use crate::event::Event;
+use crate::series::OTHER;
 
 /// How many bytes of the hash are shown, as two digits each. Among a million hosts two have the same
 /// eight bytes once in forty million fleets.
@@ -52,20 +52,27 @@ impl fmt::Debug for HostnameKey {
 }
 
 impl Hostnames {
-    /// The event as it is counted. A line without a hostname has none in any mode.
-    pub fn shown<'a>(&self, event: &'a Event) -> Cow<'a, Event> {
-        let hostname = match self {
-            Self::Keep => return Cow::Borrowed(event),
-            Self::Hash(_) if event.hostname.is_empty() => return Cow::Borrowed(event),
-            Self::Hash(key) => key.hash(&event.hostname),
-            Self::Drop => String::new(),
+    /// Whether this may be what is shown of a hostname; that of the overflow always is.
+    pub fn may_show(&self, shown: &str) -> bool {
+        let is_hash = |text: &str| {
+            let is_digit = |byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+            text.len() == 2 * SHOWN_BYTES && text.bytes().all(is_digit)
         };
-        Cow::Owned(Event {
-            category: event.category.clone(),
-            version: event.version.clone(),
-            hostname,
-            event: event.event.clone(),
-        })
+        let is_none = shown.is_empty() || shown == OTHER;
+        match self {
+            Self::Keep => true,
+            Self::Hash(_) => is_none || is_hash(shown),
+            Self::Drop => is_none,
+        }
+    }
+
+    /// The hostname as it is counted. A line without a hostname has none in any mode.
+    pub fn shown<'a>(&self, hostname: &'a str) -> Cow<'a, str> {
+        match self {
+            Self::Hash(key) if !hostname.is_empty() => key.hash(hostname).into(),
+            Self::Keep | Self::Hash(_) => hostname.into(),
+            Self::Drop => "".into(),
+        }
     }
 }
 
@@ -73,31 +80,15 @@ impl Hostnames {
 mod tests {
     use super::*;
 
-    fn shown(hostnames: &Hostnames, hostname: &str) -> String {
-        let event = Event {
-            category: "MetaAccess".into(),
-            version: "1.1.1.1".into(),
-            hostname: hostname.into(),
-            event: "Installed".into(),
-        };
-        let shown = hostnames.shown(&event).into_owned();
-        let as_it_was = Event {
-            hostname: hostname.into(),
-            ..shown.clone()
-        };
-        assert_eq!(as_it_was, event, "nothing else changes");
-        shown.hostname
-    }
-
     #[test]
     fn a_hash_is_what_openssl_makes_of_it() {
         // printf %s TEST-B3WMO | openssl dgst -sha256 -hmac 0123456789abcdef
         let hash = Hostnames::Hash(HostnameKey::new(b"0123456789abcdef"));
-        assert_eq!(shown(&hash, "TEST-B3WMO"), "863aa909e305ea20");
-        assert_eq!(shown(&hash, ""), "");
+        assert_eq!(hash.shown("TEST-B3WMO"), "863aa909e305ea20");
+        assert_eq!(hash.shown(""), "");
         let other = Hostnames::Hash(HostnameKey::new(b"0123456789abcdeg"));
-        assert_ne!(shown(&other, "TEST-B3WMO"), shown(&hash, "TEST-B3WMO"));
-        assert_ne!(shown(&hash, "TEST-R1W3Y"), shown(&hash, "TEST-B3WMO"));
+        assert_ne!(other.shown("TEST-B3WMO"), hash.shown("TEST-B3WMO"));
+        assert_ne!(hash.shown("TEST-R1W3Y"), hash.shown("TEST-B3WMO"));
     }
 
     #[test]
@@ -108,8 +99,24 @@ mod tests {
     }
 
     #[test]
+    fn what_another_mode_has_shown_is_told_apart() {
+        let hash = Hostnames::Hash(HostnameKey::new(b"0123456789abcdef"));
+        for (shown, by_hash, by_drop) in [
+            ("", true, true),
+            (OTHER, true, true),
+            ("863aa909e305ea20", true, false),
+            ("863AA909E305EA20", false, false),
+            ("TEST-B3WMO", false, false),
+        ] {
+            assert!(Hostnames::Keep.may_show(shown));
+            assert_eq!(hash.may_show(shown), by_hash, "{shown}");
+            assert_eq!(Hostnames::Drop.may_show(shown), by_drop, "{shown}");
+        }
+    }
+
+    #[test]
     fn hostnames_can_be_kept_and_dropped() {
-        assert_eq!(shown(&Hostnames::Keep, "TEST-B3WMO"), "TEST-B3WMO");
-        assert_eq!(shown(&Hostnames::Drop, "TEST-B3WMO"), "");
+        assert_eq!(Hostnames::Keep.shown("TEST-B3WMO"), "TEST-B3WMO");
+        assert_eq!(Hostnames::Drop.shown("TEST-B3WMO"), "");
     }
 }

@@ -10,10 +10,10 @@ mod saving;
 mod tests;
 
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::event::Minute;
-use crate::sighting::{Bucket, Fingerprint, LineId, What};
+use crate::sighting::{Bucket, ByFingerprint, Fingerprint, LineId, What};
 
 /// How long closed minutes are remembered, in minutes of log time: the reach of late lines and of
 /// purges that bring old lines back into view.
@@ -32,7 +32,7 @@ const UNDATED_AT_MOST: usize = 10_000;
 /// The lines of one bucket that were seen at once: how often each, and what each adds to.
 #[derive(Clone, Debug, Default)]
 pub struct Seen {
-    pub lines: HashMap<Fingerprint, (u32, What)>,
+    pub lines: ByFingerprint<Fingerprint, (u32, What)>,
     /// Where answers could not be joined for certain: the first and the last place of a line. There
     /// were no more lines than places; more of them look different only because one was rewritten
     /// between two answers.
@@ -130,7 +130,7 @@ pub struct Closed {
 /// What was counted of one bucket.
 #[derive(Clone, Debug, Default)]
 struct Tally {
-    counted: HashMap<Fingerprint, u32>,
+    counted: ByFingerprint<Fingerprint, u32>,
     /// The sum of `counted`: more than `total` where lines were rewritten.
     known: u64,
     total: u32,
@@ -259,8 +259,16 @@ impl Ledger {
             return 0;
         }
         self.horizon = Some(horizon);
+        // Only what goes is looked at: of each kind the oldest comes first.
         let below = |bucket: &Bucket| !at_or_above(*bucket, horizon);
-        let forgotten: Vec<Bucket> = self.buckets.keys().copied().filter(below).collect();
+        let days = self.buckets.range(Bucket::Day(Minute(i64::MIN))..);
+        let minutes = self.buckets.range(Bucket::At(Minute(i64::MIN))..);
+        let days = days.map(|(bucket, _)| *bucket).take_while(below);
+        let minutes = minutes.map(|(bucket, _)| *bucket).take_while(below);
+        let forgotten: Vec<Bucket> = days
+            .take_while(|bucket| bucket.minute().is_none())
+            .chain(minutes)
+            .collect();
         for bucket in &forgotten {
             self.buckets.remove(bucket);
             self.unsaved.remove(bucket);
@@ -297,15 +305,16 @@ type Fresh<'a> = (Fingerprint, u32, &'a What);
 impl Tally {
     fn apply(&mut self, bucket: Bucket, seen: &Seen, whole: bool) -> Gains {
         let most_at_once = self.most_at_once.max(seen.total());
-        let fresh: Vec<Fresh> = seen
-            .lines
-            .iter()
-            .filter_map(|(fingerprint, (count, what))| {
-                let known = self.counted.get(fingerprint).copied().unwrap_or(0);
-                let more = count.checked_sub(known).filter(|more| *more > 0)?;
-                Some((*fingerprint, more, what))
-            })
-            .collect();
+        let mut fresh: Vec<Fresh> = Vec::with_capacity(seen.lines.len());
+        fresh.extend(
+            seen.lines
+                .iter()
+                .filter_map(|(fingerprint, (count, what))| {
+                    let known = self.counted.get(fingerprint).copied().unwrap_or(0);
+                    let more = count.checked_sub(known).filter(|more| *more > 0)?;
+                    Some((*fingerprint, more, what))
+                }),
+        );
         let wanted: u32 = fresh.iter().map(|(_, more, _)| more).sum();
         let room = most_at_once.saturating_sub(self.total);
         if bucket.minute().is_some() && wanted > room && !whole {
@@ -359,6 +368,7 @@ impl Tally {
     }
 
     fn know(&mut self, fresh: &[Fresh]) {
+        self.counted.reserve(fresh.len());
         for (fingerprint, more, _) in fresh {
             *self.counted.entry(*fingerprint).or_default() += more;
             self.known += u64::from(*more);

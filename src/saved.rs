@@ -4,7 +4,6 @@
 //! The core makes and takes these values and knows no store; a store knows their fields and nothing
 //! of what they mean.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::births::{Birth, SavedScraper};
@@ -101,7 +100,7 @@ pub struct SavedBucket {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SavedSeries {
     pub event_type: EventType,
-    pub event: Arc<Event>,
+    pub event: Event,
     pub count: u64,
     pub birth: Birth,
 }

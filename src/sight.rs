@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::hash::Hasher;
-use std::sync::Arc;
 
 use jiff::civil;
 use jiff::tz::{AmbiguousOffset, TimeZone};
@@ -24,15 +23,41 @@ impl FingerprintKey {
         Self(SipHasher24::new_with_key(random))
     }
 
-    /// Every field is written with its length, so that no two different lines look the same.
+    /// Every field is written with its length, so that no two different lines look the same. States
+    /// that were saved hold fingerprints: the same line has to have the same one for ever.
     fn fingerprint(&self, fields: [&str; 3]) -> Fingerprint {
+        let mut buffer = [0; ENOUGH_FOR_A_LINE];
+        if let Some(bytes) = in_one(fields, &mut buffer) {
+            // In one piece it is hashed in half the time.
+            return Fingerprint(self.0.hash(bytes));
+        }
         let mut hasher = self.0;
         for field in fields {
-            hasher.write_usize(field.len());
+            hasher.write(&length_of(field));
             hasher.write(field.as_bytes());
         }
         Fingerprint(hasher.finish())
     }
+}
+
+/// Bytes that hold most lines, with the lengths of their fields.
+const ENOUGH_FOR_A_LINE: usize = 256;
+
+fn length_of(field: &str) -> [u8; 8] {
+    (field.len() as u64).to_le_bytes()
+}
+
+/// The fields with their lengths, one after the other, if there is room for them.
+fn in_one<'a>(fields: [&str; 3], buffer: &'a mut [u8]) -> Option<&'a [u8]> {
+    let mut length = 0;
+    for field in fields {
+        for bytes in [&length_of(field)[..], field.as_bytes()] {
+            let end = length + bytes.len();
+            buffer.get_mut(length..end)?.copy_from_slice(bytes);
+            length = end;
+        }
+    }
+    buffer.get(..length)
 }
 
 impl std::fmt::Debug for FingerprintKey {
@@ -44,8 +69,9 @@ impl std::fmt::Debug for FingerprintKey {
 /// The entries of a page, in its order. Dates and times are read in `zone`. A local time that is
 /// skipped is taken for the one an hour later; of one that occurs twice, both minutes are given.
 pub fn sightings(page: &Page, zone: &TimeZone, key: &FingerprintKey) -> Vec<Sighting> {
+    let mut placed = Placed::default();
     let sight = |entry: &Entry| match entry {
-        Entry::Line(line) => sight_line(line, zone, key),
+        Entry::Line(line) => sight_line(line, placed.of(line.wall, zone), zone, key),
         Entry::Bad {
             reason,
             day,
@@ -56,9 +82,36 @@ pub fn sightings(page: &Page, zone: &TimeZone, key: &FingerprintKey) -> Vec<Sigh
     page.entries.iter().map(sight).collect()
 }
 
-fn sight_line(line: &Line, zone: &TimeZone, key: &FingerprintKey) -> Sighting {
+/// Where a local time lies: its minute, the second one where it occurs twice, and its day.
+type Place = (Minute, Option<Minute>, i32);
+
+/// The last local time and its place, which is that of the next line too more often than not.
+#[derive(Default)]
+struct Placed(Option<(civil::DateTime, Option<Place>)>);
+
+impl Placed {
+    fn of(&mut self, wall: civil::DateTime, zone: &TimeZone) -> Option<Place> {
+        match self.0 {
+            Some((last, place)) if last == wall => place,
+            _ => {
+                let minutes = minutes_of(wall, zone);
+                let day = day_number(wall.date());
+                let place = minutes.map(|(minute, again)| (minute, again, day));
+                self.0 = Some((wall, place));
+                place
+            }
+        }
+    }
+}
+
+fn sight_line(
+    line: &Line,
+    place: Option<Place>,
+    zone: &TimeZone,
+    key: &FingerprintKey,
+) -> Sighting {
     let (category, hostname, description) = (&line.category, &line.hostname, &line.description);
-    let Some((minute, again)) = minutes_of(line.wall, zone) else {
+    let Some((minute, again, day)) = place else {
         let text = format!("{category}|{hostname}|{description}");
         return sight_bad(
             BadLine::Date,
@@ -74,8 +127,8 @@ fn sight_line(line: &Line, zone: &TimeZone, key: &FingerprintKey) -> Sighting {
             fingerprint: key.fingerprint([category, hostname, description]),
         },
         again,
-        day: Some(day_number(line.wall.date())),
-        what: What::Event(Arc::new(classify::event(category, hostname, description))),
+        day: Some(day),
+        what: What::Event(classify::event(category, hostname, description)),
     }
 }
 
@@ -141,6 +194,8 @@ pub fn in_other_zone(minute: Minute, from: &TimeZone, to: &TimeZone) -> Vec<Minu
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::api::v2;
 
@@ -180,6 +235,29 @@ mod tests {
         assert_eq!(seen[0].again, Some(first.minus(-60)));
         assert_eq!(seen[1].again, None);
         assert_eq!(see(&body, "UTC")[0].again, None);
+    }
+
+    #[test]
+    fn a_line_has_the_fingerprint_that_it_has_in_states_that_were_saved() {
+        let key = FingerprintKey::new(b"sixteen bytes...");
+        let line = ["MetaAccess (Version 1.1.1.1)", "TEST-B3WMO", "Installed"];
+        // SipHash-2-4 of each field after its length of eight bytes, the lowest first.
+        assert_eq!(key.fingerprint(line), Fingerprint(0x1e3f_65ec_4c02_c88a));
+    }
+
+    proptest! {
+        #[test]
+        fn a_long_line_is_hashed_like_a_short_one(fields: [String; 3], more in 0_usize..300) {
+            let description = fields[2].repeat(1 + more);
+            let fields = [&*fields[0], &*fields[1], &*description];
+            let key = FingerprintKey::new(b"sixteen bytes...");
+            let mut hasher = key.0;
+            for field in fields {
+                hasher.write_usize(field.len());
+                hasher.write(field.as_bytes());
+            }
+            prop_assert_eq!(key.fingerprint(fields), Fingerprint(hasher.finish()));
+        }
     }
 
     #[test]

@@ -1,12 +1,51 @@
 //! One look at one line of the log, reduced to what counting needs.
 
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasherDefault, Hash, Hasher};
 
 use crate::event::{BadLine, Event, Minute};
 
 /// What stands for the text of a line: a keyed hash, so that saved ones tell nothing of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Fingerprint(pub u64);
+
+/// A map by what holds a [`Fingerprint`], and a set of it.
+pub type ByFingerprint<K, V> = HashMap<K, V, BuildHasherDefault<Keyed>>;
+pub type Fingerprints<K> = HashSet<K, BuildHasherDefault<Keyed>>;
+
+/// Hashes what holds a [`Fingerprint`], which nobody can choose who does not know the key: it only
+/// has to be mixed with what stands beside it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Keyed(u64);
+
+impl Hasher for Keyed {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u64((*byte).into()));
+    }
+
+    fn write_u64(&mut self, value: u64) {
+        // An odd number with as many ones as zeros, so that every bit reaches the upper ones.
+        const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+        self.0 = (self.0.rotate_left(23) ^ value).wrapping_mul(SPREAD);
+    }
+
+    fn write_i64(&mut self, value: i64) {
+        self.write_u64(value.cast_unsigned());
+    }
+
+    fn write_usize(&mut self, value: usize) {
+        self.write_u64(value as u64);
+    }
+
+    fn write_isize(&mut self, value: isize) {
+        self.write_u64(value.cast_unsigned() as u64);
+    }
+
+    fn finish(&self) -> u64 {
+        // Tables look at the lower bits, which the product leaves poor.
+        self.0 ^ self.0 >> 32
+    }
+}
 
 /// The part of the log within which equal lines cannot be told apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -32,7 +71,7 @@ impl Bucket {
 /// What a line adds to when it is counted.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum What {
-    Event(Arc<Event>),
+    Event(Event),
     Bad(BadLine),
 }
 

@@ -9,11 +9,11 @@
 //! so only as many count as one segment holds, and their minutes are reported as ambiguous. Where an
 //! answer fits nowhere, the read has to start over.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::event::Minute;
 use crate::ledger::Seen;
-use crate::sighting::{Bucket, LineId, Sighting};
+use crate::sighting::{Bucket, ByFingerprint, Fingerprints, LineId, Sighting};
 use crate::window::Query;
 
 /// The fewest lines that an answer should show again.
@@ -49,9 +49,9 @@ pub struct Stretch {
     /// Where in `ids` the last segment begins.
     segment_from: usize,
     /// How often each line is in the last segment.
-    segment: HashMap<LineId, u32>,
+    segment: ByFingerprint<LineId, u32>,
     /// The lines of the segments before it.
-    earlier: HashSet<LineId>,
+    earlier: Fingerprints<LineId>,
     /// Of each line, as many as the segment has that holds most of it.
     seen: BTreeMap<Bucket, Seen>,
     /// The first and the last place at which an answer showed a line of it.
@@ -85,8 +85,8 @@ impl Stretch {
             arriving_from,
             ids: Vec::new(),
             segment_from: 0,
-            segment: HashMap::new(),
-            earlier: HashSet::new(),
+            segment: ByFingerprint::default(),
+            earlier: Fingerprints::default(),
             seen: BTreeMap::new(),
             places: BTreeMap::new(),
             touched: BTreeSet::new(),
@@ -145,8 +145,7 @@ impl Stretch {
 
     /// Whether a line like this is held.
     pub fn holds(&self, id: &LineId) -> bool {
-        let seen = self.seen.get(&id.bucket);
-        seen.is_some_and(|seen| seen.lines.contains_key(&id.fingerprint))
+        self.segment.contains_key(id) || self.earlier.contains(id)
     }
 
     /// Adds an answer whose first lines are known to be the last ones held.
@@ -309,16 +308,17 @@ impl Stretch {
     fn end_with(&mut self, answer: &Response) {
         self.next_place = answer.end();
         self.ended = answer.is_short();
-        self.touched
-            .extend(answer.sightings.iter().map(|s| s.id.bucket));
+        let buckets = of_each_bucket(&answer.sightings).map(|(bucket, _)| bucket);
+        self.touched.extend(buckets);
         self.note_places(answer);
     }
 
     fn note_places(&mut self, answer: &Response) {
-        for (place, sighting) in (answer.start..).zip(&answer.sightings) {
-            let bucket = sighting.id.bucket;
-            let places = self.places.entry(bucket).or_insert((place, place));
-            *places = (places.0.min(place), places.1.max(place));
+        let mut first = answer.start;
+        for (bucket, lines) in of_each_bucket(&answer.sightings) {
+            let next = first + as_u64(lines.len());
+            let places = self.places.entry(bucket).or_insert((first, first));
+            *places = (places.0.min(first), places.1.max(next - 1));
             if let Some(held) = self
                 .seen
                 .get_mut(&bucket)
@@ -326,19 +326,29 @@ impl Stretch {
             {
                 held.places = Some(*places);
             }
+            first = next;
         }
     }
 
     fn extend(&mut self, sightings: &[Sighting]) {
-        for Sighting { id, what, .. } in sightings {
-            self.ids.push(*id);
-            self.touched.insert(id.bucket);
-            let count = self.segment.entry(*id).or_default();
-            *count += 1;
-            let seen = self.seen.entry(id.bucket).or_default();
-            seen.at_least(id.fingerprint, *count, what);
+        self.ids.extend(sightings.iter().map(|line| line.id));
+        for (bucket, lines) in of_each_bucket(sightings) {
+            self.touched.insert(bucket);
+            let seen = self.seen.entry(bucket).or_default();
+            seen.lines.reserve(lines.len());
+            for Sighting { id, what, .. } in lines {
+                let count = self.segment.entry(*id).or_default();
+                *count += 1;
+                seen.at_least(id.fingerprint, *count, what);
+            }
         }
     }
+}
+
+/// Neighbours of the same bucket together, in the order of the lines.
+fn of_each_bucket(lines: &[Sighting]) -> impl Iterator<Item = (Bucket, &[Sighting])> {
+    let runs = lines.chunk_by(|line, next| line.id.bucket == next.id.bucket);
+    runs.filter_map(|run| Some((run.first()?.id.bucket, run)))
 }
 
 impl Response {

@@ -6,6 +6,7 @@ mod line;
 mod page;
 #[cfg(test)]
 mod page_tests;
+mod plain;
 
 use std::borrow::Cow;
 

@@ -97,9 +97,19 @@ fn end_of_policy_form(tokens: &[Token<'_>]) -> Option<usize> {
 }
 
 fn begin_with(tokens: &[Token<'_>], phrase: &str) -> bool {
-    let mut tokens = tokens.iter().map(|token| token.word().unwrap_or_default());
-    let mut is_next = |word: &str| tokens.next().is_some_and(|t| t.eq_ignore_ascii_case(word));
-    phrase.split(' ').all(&mut is_next)
+    let mut rest = phrase;
+    for token in tokens {
+        let word = token.word().unwrap_or_default();
+        let (begin, after) = rest.split_at_checked(word.len()).unwrap_or_default();
+        if word.is_empty() || !begin.eq_ignore_ascii_case(word) {
+            return false;
+        }
+        match after.strip_prefix(' ') {
+            Some(after) => rest = after,
+            None => return after.is_empty(),
+        }
+    }
+    false
 }
 
 /// The words that are left, a space between them, within the longest name.

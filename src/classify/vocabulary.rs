@@ -1,7 +1,8 @@
 //! The words that are no names: the vendor's phrases, and the English that logs are written in.
 
-use std::collections::HashMap;
 use std::sync::LazyLock;
+
+use hashbrown::HashMap;
 
 /// The vendor's words for events, as its console, its mails and its documented sample write them.
 pub(super) const PHRASES: [&str; 28] = [

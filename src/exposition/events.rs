@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use super::format::{Format, label_into};
+use super::format::label_into;
 use super::piece::{Piece, Row};
 use crate::catalogue::EVENTS;
 use crate::event::{Account, EventType};
@@ -11,7 +11,7 @@ use crate::series::{One, Place, Series};
 
 /// How many series are written and compressed together. With fewer a change of one costs less, with
 /// more they compress better and are sent in fewer parts.
-const SERIES_A_PIECE: usize = 128;
+const SERIES_A_PIECE: usize = 512;
 
 /// How OpenMetrics calls the moment from which the event counters count.
 const EVENTS_CREATED: &str = "metaaccess_events_created";
@@ -65,13 +65,14 @@ impl EventsText {
         }
     }
 
-    /// All of it in this format, which is not copied.
-    pub fn row(&self, format: Format) -> Row {
-        let pieces = match (format, &self.with_created) {
-            (Format::OpenMetrics, Some(pieces)) => pieces,
-            _ => &self.text,
-        };
-        Row::new(pieces.values().flatten().cloned())
+    /// All of it in the text format and in OpenMetrics, in which it is the same unless that says
+    /// since when. The text is not copied.
+    pub fn rows(&self) -> [Row; 2] {
+        let row = |pieces: &Pieces| Row::new(pieces.values().flatten().cloned());
+        let text = row(&self.text);
+        let openmetrics = self.with_created.as_ref().map(row);
+        let openmetrics = openmetrics.unwrap_or_else(|| text.clone());
+        [text, openmetrics]
     }
 }
 
@@ -103,10 +104,10 @@ fn created_into(text: &mut String, account: &str, log: EventType, one: &One<'_>)
 fn series_into(text: &mut String, name: &str, account: &str, log: EventType, one: &One<'_>) {
     let _ = write!(text, "{name}{{account=\"{account}\",event_type=\"{log}\"");
     for (name, value) in [
-        ("category", one.category),
-        ("version", one.version),
-        ("hostname", one.hostname),
-        ("event", one.event),
+        ("category", one.labels.category),
+        ("version", one.labels.version),
+        ("hostname", one.labels.hostname),
+        ("event", one.labels.event),
     ] {
         let _ = write!(text, ",{name}=\"");
         label_into(text, value);
@@ -119,7 +120,7 @@ fn series_into(text: &mut String, name: &str, account: &str, log: EventType, one
 mod tests {
     use super::*;
     use crate::births::{Birth, Generation};
-    use crate::event::Event;
+    use crate::event::Labels;
     use crate::series::SeriesLimits;
 
     fn none() -> Series {
@@ -130,17 +131,17 @@ mod tests {
         Series::new(limits, [7; 16])
     }
 
-    fn installed(host: &str) -> Event {
-        Event {
-            category: "MetaAccess".into(),
-            version: "1.1.1.1".into(),
-            hostname: host.into(),
-            event: "Installed".into(),
+    fn installed(hostname: &str) -> Labels<'_> {
+        Labels {
+            category: "MetaAccess",
+            version: "1.1.1.1",
+            hostname,
+            event: "Installed",
         }
     }
 
     fn count(series: &mut Series, log: EventType, host: &str) {
-        series.add(log, &installed(host), 2, Birth::default());
+        series.add(log, installed(host), 2, Birth::default());
     }
 
     fn update(text: &mut EventsText, log: EventType, series: &mut Series) -> usize {
@@ -150,7 +151,7 @@ mod tests {
     }
 
     fn whole(text: &EventsText) -> String {
-        let row = text.row(Format::Text);
+        let [row, _] = text.rows();
         let texts = row.pieces().iter().map(|piece| piece.text().to_vec());
         String::from_utf8(texts.flatten().collect()).expect("UTF-8")
     }
@@ -179,11 +180,13 @@ mod tests {
             created: Some(1_767_225_600),
             zero: Some(Generation(1)),
         };
-        let mut event = installed("TEST-B");
-        event.version.clear();
-        series.add(EventType::Device, &event, 1, born);
+        let labels = Labels {
+            version: "",
+            ..installed("TEST-B")
+        };
+        series.add(EventType::Device, labels, 1, born);
         update(&mut text, EventType::Device, &mut series);
-        let row = text.row(Format::OpenMetrics);
+        let [_, row] = text.rows();
         let text: String = row
             .pieces()
             .iter()
@@ -214,12 +217,12 @@ mod tests {
         count(&mut series, EventType::Admin, &host(0));
         update(&mut text, EventType::Device, &mut series);
         update(&mut text, EventType::Admin, &mut series);
-        let before = text.row(Format::Text);
+        let [before, _] = text.rows();
         // A change in the second piece, and a new series in the fourth.
         count(&mut series, EventType::Device, &host(SERIES_A_PIECE));
         count(&mut series, EventType::Device, "TEST-NEW");
         assert_eq!(update(&mut text, EventType::Device, &mut series), 2);
-        let after = text.row(Format::Text);
+        let [after, _] = text.rows();
         let same: Vec<bool> = std::iter::zip(before.pieces(), after.pieces())
             .map(|(before, after)| before.text().as_ptr() == after.text().as_ptr())
             .collect();

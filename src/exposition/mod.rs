@@ -36,7 +36,7 @@ pub fn body<'a>(
         gzip.add(head);
         accounts.for_each(|row| gzip.add_row(row));
         gzip.add(settled);
-        gzip.add(&Piece::new(live));
+        gzip.add_stored(&live);
         return gzip.end();
     }
     let accounts = accounts.flat_map(Row::pieces);

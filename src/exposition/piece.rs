@@ -22,6 +22,12 @@ const GZIP_HEAD: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 4, 255];
 /// An empty last block of deflate.
 const LAST_BLOCK: [u8; 2] = [3, 0];
 
+/// How a block of deflate begins that is not the last and not compressed, after a whole byte.
+const STORED_BLOCK: u8 = 0;
+
+/// The most bytes of such a block.
+const LONGEST_STORED: u16 = u16::MAX;
+
 /// More than the blocks and the flush of any text take beside what it compresses to.
 const DEFLATE_ROOM: usize = 64;
 
@@ -46,6 +52,9 @@ impl Piece {
 #[derive(Clone, Debug, Default)]
 pub struct Row {
     pieces: Arc<[Piece]>,
+    /// Their blocks of deflate in one: so small that copying them with each change costs less than
+    /// sending them apart with each scrape.
+    deflated: Bytes,
     /// The CRC-32 of all their text.
     crc: Hasher,
     length: usize,
@@ -57,7 +66,12 @@ impl Row {
         let pieces: Arc<[Piece]> = pieces.collect();
         let mut crc = Hasher::new();
         pieces.iter().for_each(|piece| crc.combine(&piece.crc));
+        let mut deflated = Vec::with_capacity(pieces.iter().map(|p| p.deflated.len()).sum());
+        for piece in pieces.iter() {
+            deflated.extend_from_slice(&piece.deflated);
+        }
         Self {
+            deflated: deflated.into(),
             crc,
             length: pieces.iter().map(|piece| piece.text.len()).sum(),
             pieces,
@@ -94,10 +108,24 @@ impl Gzip {
     }
 
     pub(super) fn add_row(&mut self, row: &Row) {
-        let deflated = row.pieces.iter().map(|piece| piece.deflated.clone());
-        self.parts.extend(deflated);
+        self.parts.push(row.deflated.clone());
         self.crc.combine(&row.crc);
         self.length = self.length.wrapping_add(row.length as u32);
+    }
+
+    /// A text that is sent once: compressing it would take longer than sending it as it is.
+    pub(super) fn add_stored(&mut self, text: &str) {
+        let mut blocks = Vec::with_capacity(text.len() + DEFLATE_ROOM);
+        for stored in text.as_bytes().chunks(LONGEST_STORED.into()) {
+            let length = u16::try_from(stored.len()).unwrap_or(LONGEST_STORED);
+            blocks.push(STORED_BLOCK);
+            blocks.extend_from_slice(&length.to_le_bytes());
+            blocks.extend_from_slice(&(!length).to_le_bytes());
+            blocks.extend_from_slice(stored);
+        }
+        self.parts.push(blocks.into());
+        self.crc.update(text.as_bytes());
+        self.length = self.length.wrapping_add(text.len() as u32);
     }
 
     pub(super) fn end(mut self) -> Vec<Bytes> {
@@ -167,6 +195,22 @@ mod tests {
         let line = |n| format!("metaaccess_events_total{{hostname=\"TEST-{n:05}\"}} 1\n");
         let piece = Piece::new((0..1000).map(line).collect());
         assert!(piece.deflated.len() * 5 < piece.text.len());
+    }
+
+    #[test]
+    fn a_text_that_is_not_compressed_may_be_longer_than_a_block() {
+        for length in [0, 1, 65_535, 65_536, 200_000] {
+            let text: String = ('a'..='z').cycle().take(length).collect();
+            let mut gzip = Gzip::new();
+            gzip.add(&Piece::new("before\n".to_owned()));
+            gzip.add_stored(&text);
+            let zipped = gzip.end().concat();
+            let mut decoder = GzDecoder::new(&zipped[..]);
+            let mut read = String::new();
+            decoder.read_to_string(&mut read).expect("a gzip stream");
+            assert_eq!(read, format!("before\n{text}"));
+            assert!(decoder.into_inner().is_empty());
+        }
     }
 
     proptest! {

@@ -1,18 +1,17 @@
 //! What counts, what does not, and what is saved of it.
 
 use super::*;
-use crate::event::{Event, EventType};
+use crate::event::{Event, EventType, Labels};
 use crate::saved::SavedLog;
-use std::sync::Arc;
 
 const NOON: Minute = Minute(720);
 
 fn installed_on(host: &str) -> What {
-    What::Event(Arc::new(Event {
-        category: "MetaAccess".into(),
-        version: "1.1.1.1".into(),
-        hostname: host.into(),
-        event: "Installed".into(),
+    What::Event(Event::new(Labels {
+        category: "MetaAccess",
+        version: "1.1.1.1",
+        hostname: host,
+        event: "Installed",
     }))
 }
 

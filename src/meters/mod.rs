@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use prometheus::proto::MetricFamily;
 use prometheus::{
-    CounterVec, Encoder, GaugeVec, HistogramOpts, HistogramVec, Opts, Registry, TextEncoder,
+    Counter, CounterVec, Encoder, Gauge, GaugeVec, HistogramOpts, HistogramVec, Opts, Registry,
+    TextEncoder,
 };
 use tracing::error;
 
@@ -88,74 +89,83 @@ impl Meters {
         let _ = self.created.set(created);
     }
 
-    /// The family of a metric that is about to change.
-    fn changed(&self, metric: &Metric) -> Option<&Family> {
+    /// Changes the family of a metric. Only then is the change counted: a text that is written in
+    /// between, of the values before, is written anew.
+    fn change(&self, metric: &Metric, change: impl FnOnce(&Family) -> Result<(), Unchanged>) {
+        let family = self.families.get(metric.name);
+        if let Err(Unchanged(why)) = family.map_or(Err(Unchanged::unknown()), change) {
+            error!(metric.name, why, "a metric could not be changed");
+            debug_assert!(false, "{} could not be changed: {why}", metric.name);
+        }
         if !is_live(metric) {
             self.changes.fetch_add(1, Ordering::Release);
         }
-        self.families.get(metric.name)
+    }
+
+    fn gauge(&self, metric: Metric, labels: &[&str], change: impl FnOnce(&Gauge)) {
+        self.change(&metric, |family| {
+            let Family::Gauge(gauge) = family else {
+                return Err(Unchanged::unknown());
+            };
+            change(&gauge.get_metric_with_label_values(labels)?);
+            Ok(())
+        });
+    }
+
+    fn counter(&self, metric: Metric, labels: &[&str], change: impl FnOnce(&Counter)) {
+        self.change(&metric, |family| {
+            let Family::Counter(counter) = family else {
+                return Err(Unchanged::unknown());
+            };
+            change(&counter.get_metric_with_label_values(labels)?);
+            Ok(())
+        });
     }
 
     /// Sets a gauge.
     pub fn set(&self, metric: Metric, labels: &[&str], value: f64) {
-        if let Some(Family::Gauge(gauge)) = self.changed(&metric) {
-            match gauge.get_metric_with_label_values(labels) {
-                Ok(gauge) => return gauge.set(value),
-                Err(error) => error!(metric.name, %error, "a metric was not set"),
-            }
-        }
-        debug_assert!(false, "{} is no gauge with these labels", metric.name);
+        self.gauge(metric, labels, |gauge| gauge.set(value));
     }
 
     /// Sets a gauge that only ever rises.
     pub fn raise(&self, metric: Metric, labels: &[&str], value: f64) {
-        if let Some(Family::Gauge(gauge)) = self.changed(&metric)
-            && let Ok(gauge) = gauge.get_metric_with_label_values(labels)
-        {
-            return gauge.set(gauge.get().max(value));
-        }
-        debug_assert!(false, "{} is no gauge with these labels", metric.name);
+        self.gauge(metric, labels, |gauge| gauge.set(gauge.get().max(value)));
     }
 
     /// Drops a series of a gauge, if it is there.
     pub fn forget(&self, metric: Metric, labels: &[&str]) {
-        if let Some(Family::Gauge(gauge)) = self.changed(&metric) {
-            // It says so where there is none, which is as well.
-            let _ = gauge.remove_label_values(labels);
-        }
+        self.change(&metric, |family| {
+            if let Family::Gauge(gauge) = family {
+                // It says so where there is none, which is as well.
+                let _ = gauge.remove_label_values(labels);
+            }
+            Ok(())
+        });
     }
 
     /// Adds to a counter; adding 0 makes the series known.
     pub fn add(&self, metric: Metric, labels: &[&str], more: u64) {
-        if let Some(Family::Counter(counter)) = self.changed(&metric) {
-            match counter.get_metric_with_label_values(labels) {
-                // A counter is a float in Prometheus too.
-                Ok(counter) => return counter.inc_by(more as f64),
-                Err(error) => error!(metric.name, %error, "a metric was not counted"),
-            }
-        }
-        debug_assert!(false, "{} is no counter with these labels", metric.name);
+        // A counter is a float in Prometheus too.
+        self.counter(metric, labels, |counter| counter.inc_by(more as f64));
     }
 
-    /// Sets a counter that is kept elsewhere, which never falls.
+    /// Sets a counter that is kept elsewhere, which never falls. Only one at a time may do so.
     pub fn raise_to(&self, metric: Metric, labels: &[&str], total: f64) {
-        if let Some(Family::Counter(counter)) = self.changed(&metric)
-            && let Ok(counter) = counter.get_metric_with_label_values(labels)
-        {
-            return counter.inc_by((total - counter.get()).max(0.0));
-        }
-        debug_assert!(false, "{} is no counter with these labels", metric.name);
+        self.counter(metric, labels, |counter| {
+            counter.inc_by((total - counter.get()).max(0.0));
+        });
     }
 
     /// Observes so many equal values of a histogram; none makes the series known.
     pub fn observe(&self, metric: Metric, labels: &[&str], value: f64, times: u32) {
-        if let Some(Family::Histogram(histogram)) = self.changed(&metric) {
-            match histogram.get_metric_with_label_values(labels) {
-                Ok(histogram) => return (0..times).for_each(|_| histogram.observe(value)),
-                Err(error) => error!(metric.name, %error, "a metric was not observed"),
-            }
-        }
-        debug_assert!(false, "{} is no histogram with these labels", metric.name);
+        self.change(&metric, |family| {
+            let Family::Histogram(histogram) = family else {
+                return Err(Unchanged::unknown());
+            };
+            let histogram = histogram.get_metric_with_label_values(labels)?;
+            (0..times).for_each(|_| histogram.observe(value));
+            Ok(())
+        });
     }
 
     /// All series that change with every scrape, without the end of the format.
@@ -204,6 +214,21 @@ impl Meters {
             created.process
         };
         Some(since.as_secs_f64())
+    }
+}
+
+/// Why a metric could not be changed: a mistake in this program.
+struct Unchanged(String);
+
+impl Unchanged {
+    fn unknown() -> Self {
+        Self("there is no such metric of this kind".to_owned())
+    }
+}
+
+impl From<prometheus::Error> for Unchanged {
+    fn from(error: prometheus::Error) -> Self {
+        Self(error.to_string())
     }
 }
 

@@ -12,9 +12,7 @@
 //! came among the pages are noticed by a line that then stands on two of them. Lines that were purged
 //! among them are not noticed, and as many below are never seen: only pages that overlap show that.
 
-use std::collections::HashSet;
-
-use crate::sighting::{LineId, Sighting};
+use crate::sighting::{Fingerprints, LineId, Sighting};
 use crate::stitch::{Response, as_i64, as_signed};
 use crate::window::{PAGE, Query};
 
@@ -39,6 +37,8 @@ pub(super) struct Ahead {
     /// The last answer of the stretch.
     before: Response,
     pages: Vec<Response>,
+    /// The ways in which each page may follow the one before it.
+    ways: Vec<Vec<Way>>,
     stage: Stage,
     checks: u8,
 }
@@ -69,6 +69,7 @@ impl Ahead {
         Self {
             before: before.clone(),
             pages: Vec::new(),
+            ways: Vec::new(),
             stage: Stage::Run,
             checks: 0,
         }
@@ -116,12 +117,13 @@ impl Ahead {
         let is_missing = page.sightings.is_empty();
         let is_last = is_missing || page.is_short() || is_enough(&page);
         if !is_missing {
+            self.ways.push(ways(self.last(), &page));
             self.pages.push(page);
         }
         if self.pages.is_empty() {
             return Verdict::Unproven;
         }
-        let moves_too_much = sum_of_furthest(&self.ways()) >= MOVES_TOO_MUCH;
+        let moves_too_much = sum_of_furthest(&self.ways) >= MOVES_TOO_MUCH;
         if is_last || moves_too_much || self.pages.len() >= RUN {
             self.stage = Stage::Before;
         }
@@ -133,9 +135,9 @@ impl Ahead {
         let Some(moved) = distance(&self.before, &before) else {
             return Verdict::Unproven;
         };
-        let ways = self.ways();
-        if ways.iter().all(|ways| ways.len() == 1) && sum_of_furthest(&ways) == moved {
-            return self.proven(furthest_of_each(&ways));
+        let in_one_way = self.ways.iter().all(|ways| ways.len() == 1);
+        if in_one_way && sum_of_furthest(&self.ways) == moved {
+            return self.proven(self.ways.len());
         }
         self.stage = Stage::Last(before);
         Verdict::NotYet
@@ -147,13 +149,12 @@ impl Ahead {
         let (Some(moved), Some(since)) = (moved, since) else {
             return Verdict::Unproven;
         };
-        let ways = self.ways();
         // No more than had moved before the last answer was asked for: right for each.
-        if sum_of_furthest(&ways) + since == moved {
-            return self.proven(furthest_of_each(&ways));
+        if sum_of_furthest(&self.ways) + since == moved {
+            return self.proven(self.ways.len());
         }
         if moved == 0 && since == 0 {
-            return self.proven_in_part(&ways);
+            return self.proven_in_part();
         }
         if self.checks >= CHECKS || since >= MOVES_TOO_MUCH {
             return Verdict::Unproven;
@@ -164,29 +165,25 @@ impl Ahead {
 
     /// Nothing has moved, so that the pages before the first one that fits in several ways are right.
     /// That one has to be read so that it overlaps.
-    fn proven_in_part(&mut self, ways: &[Vec<Way>]) -> Verdict {
-        let in_one_way = ways.iter().take_while(|ways| ways.len() == 1);
-        let sure: Vec<Vec<Way>> = in_one_way.cloned().collect();
-        if sure.is_empty() || sum_of_furthest(&sure) != 0 {
+    fn proven_in_part(&mut self) -> Verdict {
+        let in_one_way = self.ways.iter().take_while(|ways| ways.len() == 1);
+        let sure = in_one_way.count();
+        if sure == 0 || sum_of_furthest(self.ways.get(..sure).unwrap_or_default()) != 0 {
             return Verdict::Unproven;
         }
-        self.pages.truncate(sure.len());
-        self.proven(furthest_of_each(&sure))
+        self.proven(sure)
     }
 
-    fn proven(&mut self, shown_again: Vec<usize>) -> Verdict {
-        let pages = std::mem::take(&mut self.pages);
-        Verdict::Proven(pages.into_iter().zip(shown_again).collect())
+    /// The first pages of the run, with as much overlap as they can have.
+    fn proven(&mut self, pages: usize) -> Verdict {
+        let ways = std::mem::take(&mut self.ways).into_iter();
+        let shown_again = ways.map(|ways| ways.last().map_or(0, |way| way.shown_again));
+        let proven = std::mem::take(&mut self.pages).into_iter().zip(shown_again);
+        Verdict::Proven(proven.take(pages).collect())
     }
 
     fn last(&self) -> &Response {
         self.pages.last().unwrap_or(&self.before)
-    }
-
-    fn ways(&self) -> Vec<Vec<Way>> {
-        let before = std::iter::once(&self.before).chain(&self.pages);
-        let pairs = before.zip(&self.pages);
-        pairs.map(|(before, page)| ways(before, page)).collect()
     }
 }
 
@@ -194,7 +191,9 @@ impl Ahead {
 /// before it. It may be that line, pushed on by late ones that came just before it: then all that has
 /// moved is below the page that was asked for again.
 fn without_doubles(pages: Vec<(Response, usize)>, is_held: impl Fn(&LineId) -> bool) -> Verdict {
-    let mut seen: HashSet<LineId> = HashSet::new();
+    let lines = pages.iter().map(|(page, _)| page.sightings.len()).sum();
+    let mut seen: Fingerprints<LineId> =
+        Fingerprints::with_capacity_and_hasher(lines, Default::default());
     let mut sure = Vec::new();
     for (page, shown_again) in pages {
         let new = page.sightings.get(shown_again..).unwrap_or_default();
@@ -241,13 +240,6 @@ fn furthest(ways: &[Way]) -> i64 {
 
 fn sum_of_furthest(ways: &[Vec<Way>]) -> i64 {
     ways.iter().map(|ways| furthest(ways)).sum()
-}
-
-fn furthest_of_each(ways: &[Vec<Way>]) -> Vec<usize> {
-    let of_each = ways.iter().map(|ways| ways.last());
-    of_each
-        .map(|way| way.map_or(0, |way| way.shown_again))
-        .collect()
 }
 
 fn is_shown_again(before: &Response, page: &Response, lines: usize) -> bool {
@@ -318,7 +310,7 @@ mod tests {
         for request in 1..100 {
             let answer = page(&log(request), ahead.query());
             let is_last = |page: &Response| page.start >= 50 * pages as u64;
-            let held: HashSet<LineId> = ids(&first.sightings).collect();
+            let held: Fingerprints<LineId> = ids(&first.sightings).collect();
             match ahead.answer(answer, is_last, |id| held.contains(id)) {
                 Verdict::NotYet => {}
                 Verdict::Proven(pages) => return Some(pages.iter().map(|(_, n)| *n).collect()),

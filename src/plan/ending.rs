@@ -1,10 +1,11 @@
 //! The end of a read: what could not be told apart, and what is closed.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{Hash, Hasher};
 
 use super::late::Covered;
 use super::{LogState, Outcome, Phase, Plan, Read};
 use crate::ledger::Gains;
+use crate::sighting::Keyed;
 use crate::stitch::{Response, Stretch};
 
 impl Plan {
@@ -96,7 +97,7 @@ impl Plan {
 
 /// Two reads that give the same number had the same answers.
 fn digest(answers: &[Response]) -> u64 {
-    let mut hasher = DefaultHasher::new();
+    let mut hasher = Keyed::default();
     for answer in answers {
         (answer.start, answer.asked, answer.sightings.len()).hash(&mut hasher);
         let ids = answer.sightings.iter().map(|sighting| sighting.id);

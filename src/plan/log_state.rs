@@ -283,14 +283,24 @@ impl LogState {
 
     /// Whether the stretch reaches into closed minutes. A single line there may be a stray.
     pub(super) fn is_covered_by(&self, stretch: &Stretch) -> bool {
+        self.are_covered_by(stretch.minutes())
+    }
+
+    /// Whether the page, which goes on from a stretch, reaches into closed minutes.
+    pub(super) fn is_covered_by_page(&self, page: &Response) -> bool {
+        self.are_covered_by(super::minutes_of(&page.sightings))
+    }
+
+    fn are_covered_by(&self, minutes: impl DoubleEndedIterator<Item = Minute>) -> bool {
         let Some(open_from) = self.open_from() else {
             return false;
         };
         if self.order == Some(Order::OldestFirst) {
             return false;
         }
-        let mut oldest = stretch.minutes().rev().take(STRAYS);
-        stretch.minutes().count() >= STRAYS && oldest.all(|minute| minute < open_from)
+        let mut oldest = minutes.rev().take(STRAYS);
+        let mut is_closed = || oldest.next().is_some_and(|minute| minute < open_from);
+        (0..STRAYS).all(|_| is_closed())
     }
 
     /// Whether lines that seem to be of closed minutes may be of the second time of a repeated hour,
@@ -322,11 +332,6 @@ impl LogState {
             && !self.order_is_proven
             && self.complete
             && newest.is_some_and(|newest| newest < open_from)
-    }
-
-    /// Whether the page, which goes on from a stretch, reaches into closed minutes.
-    pub(super) fn is_covered_by_page(&self, page: &Response) -> bool {
-        self.is_covered_by(&Stretch::new(page, None))
     }
 
     /// How many pages are left to read, if minutes hold as many lines as in the stretch; none where

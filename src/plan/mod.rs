@@ -375,6 +375,6 @@ fn is_repeated(page: &Response) -> bool {
     page.sightings.iter().any(|line| line.again.is_some())
 }
 
-fn minutes_of(sightings: &[Sighting]) -> impl Iterator<Item = Minute> {
+fn minutes_of(sightings: &[Sighting]) -> impl DoubleEndedIterator<Item = Minute> {
     sightings.iter().filter_map(|s| s.id.bucket.minute())
 }

@@ -8,7 +8,7 @@ use crate::births::SavedScraper;
 use crate::event::{EventType, Minute};
 use crate::plan::{LogState, OrderSetting};
 use crate::saved::{Saved, SavedBucket, SavedLog, SavedRequests};
-use crate::series::{Series, SeriesLimits};
+use crate::series::Series;
 use crate::sight;
 use crate::sighting::Bucket;
 use crate::tally::Tallies;
@@ -24,16 +24,16 @@ pub struct Restored {
 }
 
 impl Restored {
-    /// Takes up what was saved, for these logs. Where the lines are read in another zone than before,
+    /// Takes up what was saved, for these logs, with its series. Where the lines are read in another zone than before,
     /// their minutes are moved as the lines will be: a line that was counted is not a new one.
     pub fn new(
         saved: Saved,
+        mut series: Series,
         logs: &[EventType],
         order: OrderSetting,
         zone: &TimeZone,
-        limits: SeriesLimits,
-        key: [u8; 16],
     ) -> Self {
+        series.take_up_overflowed(saved.overflowed);
         let mut buckets: BTreeMap<EventType, Vec<SavedBucket>> = BTreeMap::new();
         for bucket in saved.buckets {
             buckets.entry(bucket.event_type).or_default().push(bucket);
@@ -49,7 +49,7 @@ impl Restored {
         Self {
             states: states.collect(),
             tallies: Tallies::restore(&saved.tallies),
-            series: Series::restore(limits, key, saved.series, saved.overflowed),
+            series,
             budget: saved.requests,
             scrapers: saved.scrapers.unwrap_or_default(),
         }

@@ -21,8 +21,8 @@ use crate::exposition::EventsText;
 use crate::meters::{Created, Meters};
 use crate::plan::Reach;
 use crate::refresh::{Conductor, Keeper, Refresher, Report, Restored, Source};
-use crate::saved::Identity;
-use crate::series::SeriesLimits;
+use crate::saved::{Identity, SavedSeries};
+use crate::series::{Series, SeriesLimits};
 use crate::server;
 use crate::sight::FingerprintKey;
 use crate::store::Store;
@@ -131,15 +131,26 @@ async fn conduct(
         limits: allowed,
         reading,
     } = account;
-    let saved = store.load(&name).await?;
     let budget = Budget::new(allowed.rate);
     let (logs, order, zone) = (&reading.logs, reading.order, &reading.zone);
     let limits = SeriesLimits {
         series: metrics.max_series,
         events: metrics.max_events,
     };
-    let key = store.identity().key;
-    let restored = Restored::new(saved, logs, order, zone, limits, key);
+    let mut series = Series::new(limits, store.identity().key);
+    let mut of_before = 0_u64;
+    let each = |one: SavedSeries| {
+        of_before += u64::from(!metrics.hostnames.may_show(one.event.labels().hostname));
+        series.take_up(&one);
+    };
+    let saved = store.load(&name, each).await?;
+    if of_before > 0 {
+        warn!(
+            account = %name, series = of_before,
+            "these series show hostnames as they were counted before --metrics.hostname was set, and stay, since no count may fall: to be rid of them, begin with a new --state.path"
+        );
+    }
+    let restored = Restored::new(saved, series, logs, order, zone);
     let keeper = Keeper::new(store.clone(), name.clone(), Arc::clone(meters));
     let refresher = Refresher::new(name, budget, min_interval, metrics.zero_for);
     let client = Client::new(&endpoint.base_url, endpoint.ca.as_ref(), allowed.timeout)?;

@@ -1,5 +1,6 @@
 //! The counts by label set, and the limits that keep them few.
 
+mod marks;
 mod names;
 mod of_log;
 mod overflow;
@@ -9,13 +10,12 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
-use std::sync::Arc;
 
 use crate::births::{Birth, Generation};
-use crate::event::{Event, EventType};
+use crate::event::{Event, EventType, Labels};
 use crate::saved::SavedSeries;
 use names::{Names, Number};
-use of_log::{Entry, Labels, OfLog};
+use of_log::{Entry, Numbers, OfLog};
 use overflow::Overflow;
 
 /// The value of a label whose own value is over the limit.
@@ -43,10 +43,7 @@ impl SeriesLimits {
 /// One series.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct One<'a> {
-    pub category: &'a str,
-    pub version: &'a str,
-    pub hostname: &'a str,
-    pub event: &'a str,
+    pub labels: Labels<'a>,
     /// How many lines were counted.
     pub count: u64,
     pub birth: Birth,
@@ -85,20 +82,9 @@ pub struct Series {
 impl Series {
     /// No counts yet. The key is that of the state.
     pub fn new(limits: SeriesLimits, key: [u8; 16]) -> Self {
-        Self::restore(limits, key, Vec::new(), Vec::new())
-    }
-
-    /// The counts that were saved. A limit that was lowered since takes none of them away, and one
-    /// that was raised gives no room to what overflowed.
-    pub fn restore(
-        limits: SeriesLimits,
-        key: [u8; 16],
-        saved: Vec<SavedSeries>,
-        overflowed: Vec<u64>,
-    ) -> Self {
         let mut names = Names::default();
         let other = names.number(OTHER);
-        let mut series = Self {
+        Self {
             limits,
             names,
             other,
@@ -106,29 +92,41 @@ impl Series {
             event_names: BTreeMap::new(),
             told_apart: 0,
             without_hostname: 0,
-            overflow: Overflow::restore(key, overflowed),
+            overflow: Overflow::new(key),
             overflowed_lines: 0,
-        };
-        for one in saved {
-            if one.event.event != OTHER {
-                series.know_name(one.event_type, &one.event.event);
-            }
-            let place = series.insert(one.event_type, &one.event, one.birth);
-            series.count(one.event_type, place, one.count);
         }
-        series.are_saved();
-        series
+    }
+
+    /// Takes up a count that was saved. A limit that was lowered since takes none of them away, and
+    /// one that was raised gives no room to what overflowed.
+    pub fn take_up(&mut self, saved: &SavedSeries) {
+        let (log, labels) = (saved.event_type, saved.event.labels());
+        if labels.event != OTHER {
+            self.know_name(log, labels.event);
+        }
+        let place = self.insert(log, labels, saved.birth);
+        self.count(log, place, saved.count);
+    }
+
+    /// Takes up the fingerprints of what overflowed before, with which all that was saved is.
+    pub fn take_up_overflowed(&mut self, saved: Vec<u64>) {
+        self.overflow.take_up(saved);
+        self.are_saved();
     }
 
     /// The counts that changed since [`Self::are_saved`].
     pub fn changes(&self) -> Vec<SavedSeries> {
-        let mut changes = Vec::new();
-        for (log, of_log) in &self.logs {
-            let unsaved = of_log.unsaved.iter();
-            let entries = unsaved.filter_map(|place| of_log.entries().get(*place as Place));
-            changes.extend(entries.map(|entry| self.saved(*log, entry)));
-        }
-        changes
+        let changes = self.logs.iter().flat_map(|(log, of_log)| {
+            let unsaved = of_log.unsaved.places().iter();
+            let entries = unsaved.filter_map(|place| of_log.entries().get(*place));
+            entries.map(|entry| SavedSeries {
+                event_type: *log,
+                event: Event::new(self.labels(entry)),
+                count: entry.count,
+                birth: entry.birth,
+            })
+        });
+        changes.collect()
     }
 
     /// The fingerprints of what overflowed since [`Self::are_saved`].
@@ -136,66 +134,43 @@ impl Series {
         self.overflow.changes()
     }
 
-    fn saved(&self, log: EventType, entry: &Entry) -> SavedSeries {
-        let one = self.one(entry);
-        SavedSeries {
-            event_type: log,
-            event: Arc::new(Event {
-                category: one.category.to_owned(),
-                version: one.version.to_owned(),
-                hostname: one.hostname.to_owned(),
-                event: one.event.to_owned(),
-            }),
-            count: one.count,
-            birth: one.birth,
-        }
-    }
-
     /// Notes that all changes are saved.
     pub fn are_saved(&mut self) {
         for of_log in self.logs.values_mut() {
-            of_log.unsaved = BTreeSet::new();
+            of_log.unsaved.take();
         }
         self.overflow.is_saved();
     }
 
-    /// Counts so many more lines of this event, whose series is born so if it is new.
-    pub fn add(&mut self, log: EventType, event: &Event, lines: u64, birth: Birth) {
-        let place = match self.find(log, event) {
+    /// Counts so many more lines with these labels, whose series is born so if it is new.
+    pub fn add(&mut self, log: EventType, labels: Labels<'_>, lines: u64, birth: Birth) {
+        let place = match self.find(log, labels) {
             Some(place) => place,
-            None => self.place(log, event, birth),
+            None => self.place(log, labels, birth),
         };
         self.count(log, place, lines);
     }
 
     /// The place of a label set that is told apart in full.
-    fn find(&self, log: EventType, event: &Event) -> Option<Place> {
-        let labels = Labels {
-            category: self.names.find(&event.category)?,
-            version: self.names.find(&event.version)?,
-            hostname: self.names.find(&event.hostname)?,
-            event: self.names.find(&event.event)?,
-        };
-        self.logs.get(&log)?.find(labels)
+    fn find(&self, log: EventType, labels: Labels<'_>) -> Option<Place> {
+        self.logs.get(&log)?.find(labels, &self.names)
     }
 
     /// The place of a label set, as far as there is room for it.
-    fn place(&mut self, log: EventType, event: &Event, birth: Birth) -> Place {
-        let mut event = event.clone();
-        if !self.is_name_told(log, &event.event) {
-            event.event = OTHER.to_owned();
+    fn place(&mut self, log: EventType, mut labels: Labels<'_>, birth: Birth) -> Place {
+        if !self.is_name_told(log, labels.event) {
+            labels.event = OTHER;
         }
-        if !self.is_told_apart(log, &event) {
-            event.hostname = OTHER.to_owned();
-            let limit = self.limits.without_hostname();
-            if self.find(log, &event).is_none() && self.without_hostname >= limit {
-                event.category = OTHER.to_owned();
-                event.version = OTHER.to_owned();
-            }
+        if !self.is_told_apart(log, labels) {
+            labels.hostname = OTHER;
         }
-        match self.find(log, &event) {
+        if !self.is_told_without_hostname(log, labels) {
+            labels.category = OTHER;
+            labels.version = OTHER;
+        }
+        match self.find(log, labels) {
             Some(place) => place,
-            None => self.insert(log, &event, birth),
+            None => self.insert(log, labels, birth),
         }
     }
 
@@ -224,41 +199,56 @@ impl Series {
     }
 
     /// Whether the label set may be shown with its hostname; if not, it never will.
-    fn is_told_apart(&mut self, log: EventType, event: &Event) -> bool {
-        if event.hostname == OTHER || self.find(log, event).is_some() {
+    fn is_told_apart(&mut self, log: EventType, labels: Labels<'_>) -> bool {
+        if labels.hostname == OTHER || self.find(log, labels).is_some() {
             return true;
         }
-        if self.told_apart >= self.limits.series || self.overflow.has_labels(log, event) {
-            self.overflow.remember_labels(log, event);
-            return false;
-        }
-        true
+        self.has_room(self.told_apart < self.limits.series, log, labels)
     }
 
-    fn insert(&mut self, log: EventType, event: &Event, birth: Birth) -> Place {
-        match event.hostname == OTHER {
+    /// Whether a label set without its hostname may be shown with category and version; if not, it
+    /// never will.
+    fn is_told_without_hostname(&mut self, log: EventType, labels: Labels<'_>) -> bool {
+        let has_less = [labels.category, labels.version] == [OTHER; 2];
+        if labels.hostname != OTHER || has_less || self.find(log, labels).is_some() {
+            return true;
+        }
+        let limit = self.limits.without_hostname();
+        self.has_room(self.without_hostname < limit, log, labels)
+    }
+
+    fn has_room(&mut self, is_room: bool, log: EventType, labels: Labels<'_>) -> bool {
+        let has_room = is_room && !self.overflow.has_labels(log, labels);
+        if !has_room {
+            self.overflow.remember_labels(log, labels);
+        }
+        has_room
+    }
+
+    fn insert(&mut self, log: EventType, labels: Labels<'_>, birth: Birth) -> Place {
+        match labels.hostname == OTHER {
             true => self.without_hostname += 1,
             false => self.told_apart += 1,
         }
-        let labels = Labels {
-            category: self.names.number(&event.category),
-            version: self.names.number(&event.version),
-            hostname: self.names.number(&event.hostname),
-            event: self.names.number(&event.event),
+        let numbers = Numbers {
+            category: self.names.number(labels.category),
+            version: self.names.number(labels.version),
+            hostname: self.names.number(labels.hostname),
+            event: self.names.number(labels.event),
         };
         let entry = Entry {
-            labels,
+            labels: numbers,
             count: 0,
             birth,
         };
-        self.logs.entry(log).or_default().insert(entry)
+        self.logs.entry(log).or_default().insert(entry, &self.names)
     }
 
     fn count(&mut self, log: EventType, place: Place, lines: u64) {
         let of_log = self.logs.entry(log).or_default();
         of_log.add(place, lines);
         let labels = of_log.entries().get(place).map(|entry| entry.labels);
-        let is_other = |labels: Labels| [labels.hostname, labels.event].contains(&self.other);
+        let is_other = |labels: Numbers| [labels.hostname, labels.event].contains(&self.other);
         if labels.is_some_and(is_other) {
             self.overflowed_lines += lines;
         }
@@ -289,26 +279,23 @@ impl Series {
     }
 
     fn one(&self, entry: &Entry) -> One<'_> {
-        let Labels {
-            category,
-            version,
-            hostname,
-            event,
-        } = entry.labels;
         One {
-            category: self.names.text(category),
-            version: self.names.text(version),
-            hostname: self.names.text(hostname),
-            event: self.names.text(event),
+            labels: self.labels(entry),
             count: entry.count,
             birth: entry.birth,
         }
     }
 
+    fn labels(&self, entry: &Entry) -> Labels<'_> {
+        entry.labels.texts(&self.names)
+    }
+
     /// The places at which something else is to be shown since this was asked last, in order.
     pub fn take_unwritten(&mut self, log: EventType) -> Vec<Place> {
         let of_log = self.logs.get_mut(&log);
-        of_log.map(OfLog::take_unwritten).unwrap_or_default()
+        of_log
+            .map(|of_log| of_log.unwritten.take())
+            .unwrap_or_default()
     }
 
     /// How many label sets are told apart.
@@ -324,6 +311,16 @@ impl Series {
     /// How many lines were counted under [`OTHER`].
     pub fn overflowed_lines(&self) -> u64 {
         self.overflowed_lines
+    }
+
+    /// How many label sets found no room, as far as they are remembered.
+    pub fn overflowed_label_sets(&self) -> usize {
+        self.overflow.label_sets()
+    }
+
+    /// Whether so many found none that no new label set does, whatever the limit.
+    pub fn is_overflow_full(&self) -> bool {
+        self.overflow.is_full()
     }
 
     pub fn limits(&self) -> SeriesLimits {

@@ -1,8 +1,8 @@
 //! Texts by number: each is kept once, however many series carry it.
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 
-use hashbrown::HashTable;
+use hashbrown::{DefaultHashBuilder, HashTable};
 
 /// The number of a text in its [`Names`].
 pub(super) type Number = u32;
@@ -15,7 +15,7 @@ pub(super) struct Names {
     /// Where each ends.
     ends: Vec<usize>,
     numbers: HashTable<Number>,
-    hasher: RandomState,
+    hasher: DefaultHashBuilder,
 }
 
 impl Names {

@@ -1,27 +1,39 @@
 //! The series of one log, in the order in which they were counted first.
 
-use std::collections::BTreeSet;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 
-use hashbrown::HashTable;
+use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::Place;
-use super::names::Number;
+use super::marks::Marks;
+use super::names::{Names, Number};
 use crate::births::{Birth, Generation};
+use crate::event::Labels;
 
 /// The labels of a series, by their numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Labels {
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Numbers {
     pub(super) category: Number,
     pub(super) version: Number,
     pub(super) hostname: Number,
     pub(super) event: Number,
 }
 
+impl Numbers {
+    pub(super) fn texts(self, names: &Names) -> Labels<'_> {
+        Labels {
+            category: names.text(self.category),
+            version: names.text(self.version),
+            hostname: names.text(self.hostname),
+            event: names.text(self.event),
+        }
+    }
+}
+
 /// What is kept of a series: little, since there are many.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Entry {
-    pub(super) labels: Labels,
+    pub(super) labels: Numbers,
     pub(super) count: u64,
     pub(super) birth: Birth,
 }
@@ -31,13 +43,13 @@ pub(super) struct Entry {
 pub(super) struct OfLog {
     entries: Vec<Entry>,
     places: HashTable<u32>,
-    hasher: RandomState,
+    hasher: DefaultHashBuilder,
     /// Those shown at zero, the eldest first.
     newborn: Vec<Place>,
     /// Those that changed since they were saved.
-    pub(super) unsaved: BTreeSet<u32>,
+    pub(super) unsaved: Marks,
     /// Those that changed since they were written.
-    unwritten: BTreeSet<u32>,
+    pub(super) unwritten: Marks,
 }
 
 impl OfLog {
@@ -45,25 +57,25 @@ impl OfLog {
         &self.entries
     }
 
-    pub(super) fn find(&self, labels: Labels) -> Option<Place> {
+    pub(super) fn find(&self, labels: Labels<'_>, names: &Names) -> Option<Place> {
         let is_it = |place: &u32| {
             let entry = self.entries.get(*place as usize);
-            entry.is_some_and(|entry| entry.labels == labels)
+            entry.is_some_and(|entry| entry.labels.texts(names) == labels)
         };
         let place = self.places.find(self.hasher.hash_one(labels), is_it);
         place.map(|place| *place as Place)
     }
 
     /// A series that is not there yet; it is not saved.
-    pub(super) fn insert(&mut self, entry: Entry) -> Place {
+    pub(super) fn insert(&mut self, entry: Entry, names: &Names) -> Place {
         let place = self.entries.len();
         self.entries.push(entry);
         let (entries, hasher) = (&self.entries, &self.hasher);
         let hash_of = |place: &u32| {
             let entry = entries.get(*place as usize);
-            entry.map_or(0, |entry| hasher.hash_one(entry.labels))
+            entry.map_or(0, |entry| hasher.hash_one(entry.labels.texts(names)))
         };
-        let hash = hasher.hash_one(entry.labels);
+        let hash = hasher.hash_one(entry.labels.texts(names));
         // There are fewer series than names: see there.
         self.places.insert_unique(hash, place as u32, hash_of);
         if entry.birth.zero.is_some() {
@@ -81,13 +93,8 @@ impl OfLog {
     }
 
     fn changed(&mut self, place: Place) {
-        self.unsaved.insert(place as u32);
-        self.unwritten.insert(place as u32);
-    }
-
-    pub(super) fn take_unwritten(&mut self) -> Vec<Place> {
-        let unwritten = std::mem::take(&mut self.unwritten).into_iter();
-        unwritten.map(|place| place as Place).collect()
+        self.unsaved.mark(place);
+        self.unwritten.mark(place);
     }
 
     /// The generations of those at zero.

@@ -6,12 +6,12 @@ use super::*;
 
 const DEVICE: EventType = EventType::Device;
 
-fn event(host: &str, name: &str) -> Event {
-    Event {
-        category: "MetaAccess".into(),
-        version: String::new(),
-        hostname: host.into(),
-        event: name.into(),
+fn labels<'a>(hostname: &'a str, event: &'a str) -> Labels<'a> {
+    Labels {
+        category: "MetaAccess",
+        version: "",
+        hostname,
+        event,
     }
 }
 
@@ -20,25 +20,27 @@ fn limited(series: usize, events: usize) -> Series {
 }
 
 fn count(series: &mut Series, host: &str, name: &str, lines: u64) {
-    series.add(DEVICE, &event(host, name), lines, Birth::default());
+    series.add(DEVICE, labels(host, name), lines, Birth::default());
 }
 
 /// The counts by hostname and event.
 fn counts(series: &Series) -> Vec<(&str, &str, u64)> {
     let of_log = series.of_log(DEVICE);
     of_log
-        .map(|one| (one.hostname, one.event, one.count))
+        .map(|one| (one.labels.hostname, one.labels.event, one.count))
         .collect()
+}
+
+fn restored(limits: SeriesLimits, saved: &[SavedSeries], overflowed: Vec<u64>) -> Series {
+    let mut series = Series::new(limits, [7; 16]);
+    saved.iter().for_each(|one| series.take_up(one));
+    series.take_up_overflowed(overflowed);
+    series
 }
 
 /// What a process with these limits goes on from. A second one that saves nothing changes nothing.
 fn restarted(series: &Series, limits: SeriesLimits) -> Series {
-    Series::restore(
-        limits,
-        [7; 16],
-        series.changes(),
-        series.overflowed_changes(),
-    )
+    restored(limits, &series.changes(), series.overflowed_changes())
 }
 
 #[test]
@@ -61,13 +63,9 @@ fn each_log_has_its_own_limit_of_events() {
     for name in ["Installed", "Added", "Fetch log", "Installed"] {
         count(&mut series, "TEST-A", name, 1);
     }
-    series.add(
-        EventType::Admin,
-        &event("TEST-A", "System Log"),
-        1,
-        Birth::default(),
-    );
-    let names: Vec<&str> = series.of_log(DEVICE).map(|one| one.event).collect();
+    let admin = labels("TEST-A", "System Log");
+    series.add(EventType::Admin, admin, 1, Birth::default());
+    let names: Vec<&str> = series.of_log(DEVICE).map(|one| one.labels.event).collect();
     assert_eq!(names, ["Installed", "Added", OTHER]);
     assert_eq!(series.event_names(DEVICE), 2);
     assert_eq!(series.event_names(EventType::Admin), 1);
@@ -107,17 +105,59 @@ fn what_overflowed_once_finds_no_room_when_there_is_more() {
 fn the_overflow_has_its_own_limit() {
     let mut series = limited(1, 10);
     for n in 0..300 {
-        let mut event = event("TEST-A", "Installed");
-        event.version = n.to_string();
-        series.add(DEVICE, &event, 1, Birth::default());
+        let labels = Labels {
+            version: &n.to_string(),
+            ..labels("TEST-A", "Installed")
+        };
+        series.add(DEVICE, labels, 1, Birth::default());
     }
     let of_log: Vec<One<'_>> = series.of_log(DEVICE).collect();
     assert_eq!(of_log.len(), 1 + 100 + 1);
     let last = of_log.last().expect("a series");
     assert_eq!(
-        (last.category, last.version, last.count),
+        (last.labels.category, last.labels.version, last.count),
         (OTHER, OTHER, 199)
     );
+}
+
+#[test]
+fn a_host_that_is_called_like_the_overflow_is_limited_as_that_is() {
+    let mut series = limited(1, 10);
+    for n in 0..300 {
+        let labels = Labels {
+            version: &n.to_string(),
+            ..labels(OTHER, "Installed")
+        };
+        series.add(DEVICE, labels, 1, Birth::default());
+    }
+    assert_eq!(series.of_log(DEVICE).count(), 100 + 1);
+}
+
+#[test]
+fn what_overflowed_twice_finds_no_room_when_there_is_more() {
+    let mut series = limited(1, 10);
+    let of_version = |series: &mut Series, n: usize| {
+        let labels = Labels {
+            version: &n.to_string(),
+            ..labels("TEST-B", "Installed")
+        };
+        series.add(DEVICE, labels, 1, Birth::default());
+    };
+    (0..102).for_each(|n| of_version(&mut series, n));
+    let more = SeriesLimits {
+        series: 10_000,
+        events: 10,
+    };
+    let mut series = restarted(&series, more);
+    let before = series.of_log(DEVICE).count();
+    of_version(&mut series, 101);
+    assert_eq!(
+        series.of_log(DEVICE).count(),
+        before,
+        "it has no series of its own"
+    );
+    let lines: u64 = series.of_log(DEVICE).map(|one| one.count).sum();
+    assert_eq!(lines, 103);
 }
 
 #[test]
@@ -158,7 +198,7 @@ fn only_what_changed_is_saved_and_written_again() {
     let changes: Vec<(String, u64)> = series
         .changes()
         .into_iter()
-        .map(|saved| (saved.event.hostname.clone(), saved.count))
+        .map(|saved| (saved.event.labels().hostname.to_owned(), saved.count))
         .collect();
     assert_eq!(
         changes,
@@ -177,9 +217,9 @@ fn a_newborn_series_is_zero_until_its_generation_has_grown_up() {
         created: Some(7),
         zero: Some(Generation(generation)),
     };
-    series.add(DEVICE, &event("TEST-A", "Installed"), 1, born(1));
-    series.add(DEVICE, &event("TEST-A", "Installed"), 1, born(2));
-    series.add(DEVICE, &event("TEST-B", "Installed"), 1, born(2));
+    series.add(DEVICE, labels("TEST-A", "Installed"), 1, born(1));
+    series.add(DEVICE, labels("TEST-A", "Installed"), 1, born(2));
+    series.add(DEVICE, labels("TEST-B", "Installed"), 1, born(2));
     let mut series = restarted(&series, series.limits());
     series.take_unwritten(DEVICE);
     let shown =
@@ -215,11 +255,11 @@ proptest! {
             prop_assert!(series.event_names(DEVICE) <= 3);
             if nth % 7 == 6 {
                 for one in series.changes() {
-                    saved.insert(Arc::clone(&one.event), one);
+                    saved.insert(one.event.clone(), one);
                 }
                 overflowed.extend(series.overflowed_changes());
-                let saved = saved.values().cloned().collect();
-                series = Series::restore(limits.next().expect("one"), [7; 16], saved, overflowed.clone());
+                let saved: Vec<SavedSeries> = saved.values().cloned().collect();
+                series = restored(limits.next().expect("one"), &saved, overflowed.clone());
             }
             let now: BTreeMap<(String, String), u64> = counts(&series)
                 .into_iter()
@@ -253,11 +293,11 @@ proptest! {
             *truth.entry((host, name)).or_default() += lines;
             if nth % 5 == 4 {
                 for one in series.changes() {
-                    saved.insert(Arc::clone(&one.event), one);
+                    saved.insert(one.event.clone(), one);
                 }
                 overflowed.extend(series.overflowed_changes());
-                let saved = saved.values().cloned().collect();
-                series = Series::restore(limits.next().expect("one"), [7; 16], saved, overflowed.clone());
+                let saved: Vec<SavedSeries> = saved.values().cloned().collect();
+                series = restored(limits.next().expect("one"), &saved, overflowed.clone());
             }
         }
         for (host, name, lines) in counts(&series) {

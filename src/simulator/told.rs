@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::limit::{RateLimit, Received, Record};
 use super::line::written;
 use super::world::World;
-use crate::event::{EventType, Minute};
+use crate::event::{EventType, Labels, Minute};
 use crate::moment::Moment;
 
 /// The truth, and where the logs stand.
@@ -14,9 +14,15 @@ pub fn truth_json(world: &World, zone: &TimeZone) -> Value {
     let clock = |minute: Minute| written(minute, zone).strftime("%Y-%m-%dT%H:%M").to_string();
     let truth = world.truth();
     let counts = truth.counts().map(|(event_type, event, count)| {
+        let Labels {
+            category,
+            version,
+            hostname,
+            event,
+        } = event.labels();
         json!({
-            "event_type": event_type.as_str(), "category": event.category, "version": event.version,
-            "hostname": event.hostname, "event": event.event, "count": count,
+            "event_type": event_type.as_str(), "category": category, "version": version,
+            "hostname": hostname, "event": event, "count": count,
         })
     });
     let logs = EventType::ALL.into_iter().map(|event_type| {

@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::line::Line;
-use crate::event::{Event, EventType, Minute};
+use crate::event::{Event, EventType, Labels, Minute};
 
 /// The labels of a count: event type, category, version, hostname, event.
-type Labels = (EventType, Arc<str>, Arc<str>, Arc<str>, Arc<str>);
+type Key = (EventType, Arc<str>, Arc<str>, Arc<str>, Arc<str>);
 
 /// The counts that an exporter should arrive at. Nothing in it ever falls.
 #[derive(Clone, Debug, Default)]
 pub struct Truth {
-    counts: BTreeMap<Labels, u64>,
+    counts: BTreeMap<Key, u64>,
     logs: BTreeMap<EventType, LogTruth>,
 }
 
@@ -52,12 +52,12 @@ impl Truth {
     pub fn counts(&self) -> impl Iterator<Item = (EventType, Event, u64)> {
         self.counts.iter().map(
             |((event_type, category, version, hostname, event), count)| {
-                let event = Event {
-                    category: category.as_ref().to_owned(),
-                    version: version.as_ref().to_owned(),
-                    hostname: hostname.as_ref().to_owned(),
-                    event: event.as_ref().to_owned(),
-                };
+                let event = Event::new(Labels {
+                    category,
+                    version,
+                    hostname,
+                    event,
+                });
                 (*event_type, event, *count)
             },
         )

@@ -305,8 +305,8 @@ mod tests {
             let versions: HashSet<String> = world
                 .truth()
                 .counts()
-                .filter(|(_, event, _)| event.event == "Installed")
-                .map(|(_, event, _)| event.version)
+                .filter(|(_, event, _)| event.labels().event == "Installed")
+                .map(|(_, event, _)| event.labels().version.to_owned())
                 .collect();
             assert!(versions.len() >= 3);
         }
@@ -385,7 +385,11 @@ mod tests {
         let device = |(log, ..): &(EventType, _, _)| *log == EventType::Device;
         let counts: Vec<_> = world.truth().counts().filter(device).collect();
         assert!(!counts.is_empty());
-        assert!(counts.iter().all(|(_, event, _)| event.hostname == PRIVATE));
+        assert!(
+            counts
+                .iter()
+                .all(|(_, event, _)| event.labels().hostname == PRIVATE)
+        );
     }
 
     #[test]

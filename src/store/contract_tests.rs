@@ -2,7 +2,6 @@
 //! maps holds. Written for any backend: it is given a way to open the state again.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::collection::vec;
@@ -12,7 +11,7 @@ use proptest::prelude::*;
 use super::tests::{folder, identity};
 use super::{Store, StoreError};
 use crate::births::{Birth, Generation, SavedScraper, ScraperId};
-use crate::event::{Account, Event, EventType, Minute};
+use crate::event::{Account, Event, EventType, Labels, Minute};
 use crate::moment::Moment;
 use crate::order::Order;
 use crate::saved::{
@@ -34,7 +33,7 @@ enum Step {
 struct Model {
     logs: BTreeMap<EventType, SavedLog>,
     buckets: BTreeMap<(EventType, Bucket), SavedBucket>,
-    series: BTreeMap<(EventType, Arc<Event>), SavedSeries>,
+    series: BTreeMap<(EventType, Event), SavedSeries>,
     tallies: BTreeMap<(EventType, String), SavedTally>,
     requests: Option<SavedRequests>,
     overflowed: BTreeSet<u64>,
@@ -55,7 +54,7 @@ impl Model {
             self.buckets.insert(key, bucket);
         }
         for series in saved.series {
-            let key = (series.event_type, Arc::clone(&series.event));
+            let key = (series.event_type, series.event.clone());
             self.series.insert(key, series);
         }
         for tally in saved.tallies {
@@ -114,7 +113,7 @@ async fn keeps_what_a_model_keeps(
                 store.close().await.unwrap();
                 store = open().await.unwrap();
                 for (name, model) in ACCOUNTS.iter().zip(&models) {
-                    let saved = store.load(&Account::new(name)).await.unwrap();
+                    let saved = store.load_all(&Account::new(name)).await.unwrap();
                     assert_eq!(Model::of(saved).shown(), model.clone().shown());
                 }
             }
@@ -199,8 +198,8 @@ prop_compose! {
         created in option::of(any::<u32>()),
         zero in option::of(any::<u32>().prop_map(Generation)),
     ) -> SavedSeries {
-        let [category, version, hostname, event] = texts;
-        let event = Arc::new(Event { category, version, hostname, event });
+        let [category, version, hostname, event] = texts.each_ref().map(|text| &**text);
+        let event = Event::new(Labels { category, version, hostname, event });
         SavedSeries { event_type, event, count, birth: Birth { created, zero } }
     }
 }

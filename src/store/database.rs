@@ -13,7 +13,7 @@ use super::format::{self, APPLICATION_ID, Found};
 use super::place::{Lock, Place, Watch, for_owner_alone};
 use super::{read, write};
 use crate::event::Account;
-use crate::saved::{Changes, Identity, Saved};
+use crate::saved::{Changes, Identity, Saved, SavedSeries};
 
 /// How long a commit waits for another program that writes to the file.
 const BUSY_AT_MOST: Duration = Duration::from_secs(2);
@@ -89,11 +89,16 @@ impl Database {
         self.fresh
     }
 
-    /// All that is kept of an account; nothing of one that was never saved.
-    pub(super) fn load(&self, account: &Account) -> Result<Saved, StoreError> {
+    /// All that is kept of an account; nothing of one that was never saved. The series go to
+    /// `some_series`, some at a time.
+    pub(super) fn load(
+        &self,
+        account: &Account,
+        some_series: impl FnMut(Vec<SavedSeries>),
+    ) -> Result<Saved, StoreError> {
         let db = &self.connection;
         let found = read::account(db, account).and_then(|number| match number {
-            Some(number) => read::saved(db, number),
+            Some(number) => read::saved(db, number, some_series),
             None => Ok(Saved::default()),
         });
         found.map_err(|fault| fault.at(self.place.path()))

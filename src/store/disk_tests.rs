@@ -33,14 +33,14 @@ async fn a_full_disk_fails_the_commit_and_the_next_one_works_when_there_is_room(
     let refused = store.commit(&main_account(), plenty()).await.unwrap_err();
     assert_eq!(refused.reason(), "full");
     assert!(refused.to_string().contains("state.db"), "{refused}");
-    let saved = store.load(&main_account()).await.unwrap();
+    let saved = store.load_all(&main_account()).await.unwrap();
     assert_eq!(saved, counted(3).changed);
 
     store.run("PRAGMA max_page_count = 4294967294").await;
     store.commit(&main_account(), plenty()).await.unwrap();
     store.commit(&main_account(), counted(4)).await.unwrap();
     store.close().await.unwrap();
-    let saved = open(&path).await.load(&main_account()).await.unwrap();
+    let saved = open(&path).await.load_all(&main_account()).await.unwrap();
     assert_eq!(saved.series.len(), 5_001);
 }
 
@@ -111,7 +111,7 @@ async fn a_kill_leaves_exactly_the_last_commit_that_was_answered() {
         let copy = folder.path().join(format!("killed-{n}.db"));
         killed_copy(&path, &copy);
         let again = open(&copy).await;
-        let saved = again.load(&main_account()).await.unwrap();
+        let saved = again.load_all(&main_account()).await.unwrap();
         assert_eq!(saved, counted(n).changed);
         assert_eq!(again.identity(), store.identity());
     }

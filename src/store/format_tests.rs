@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::Connection;
@@ -12,7 +11,7 @@ use super::database::Database;
 use super::format::{STEPS, newest};
 use super::tests::{counted, folder, identity, main_account, open, series};
 use crate::births::Birth;
-use crate::event::{Account, Event, EventType, Minute};
+use crate::event::{Account, Event, EventType, Labels, Minute};
 use crate::moment::Moment;
 use crate::order::Order;
 use crate::saved::{
@@ -101,18 +100,18 @@ async fn a_state_of_format_1_is_read_exactly() {
     assert_eq!(*store.identity(), known);
     assert_eq!(store.identity().key, known.key);
 
-    let saved = store.load(&main_account()).await.unwrap();
+    let saved = store.load_all(&main_account()).await.unwrap();
     assert_eq!(saved.logs, [fixture_log()]);
     assert_eq!(saved.buckets, fixture_buckets());
-    let removed = Event {
-        category: "MetaAccess".to_owned(),
-        version: String::new(),
-        hostname: "büro's".to_owned(),
-        event: "Removed".to_owned(),
-    };
+    let removed = Event::new(Labels {
+        category: "MetaAccess",
+        version: "",
+        hostname: "büro's",
+        event: "Removed",
+    });
     let removed = SavedSeries {
         event_type: EventType::Device,
-        event: Arc::new(removed),
+        event: removed,
         count: 9_007_199_254_740_993,
         birth: Birth::default(),
     };
@@ -125,7 +124,7 @@ async fn a_state_of_format_1_is_read_exactly() {
     assert_eq!(saved.tallies, [tally]);
     assert_eq!(saved.requests, Some(fixture_requests()));
 
-    let other = store.load(&Account::new("other")).await.unwrap();
+    let other = store.load_all(&Account::new("other")).await.unwrap();
     assert_eq!(other.series, [series("a", 1)]);
 }
 
@@ -171,7 +170,7 @@ fn a_step_to_a_newer_format_is_applied_once() {
             .query_row("SELECT count(*) FROM notes", [], |row| row.get(0))
             .unwrap();
         assert_eq!(one, 1);
-        let saved = database.load(&main_account()).unwrap();
+        let saved = database.load(&main_account(), drop).unwrap();
         assert_eq!(saved.buckets, fixture_buckets());
         database.close().unwrap();
     }
@@ -205,7 +204,10 @@ fn steps_that_worked_before_one_that_fails_are_kept() {
     assert!(Database::open_with(&path, &identity(1), &steps).is_err());
     let next = [STEPS, &[NEXT]].concat();
     let database = Database::open_with(&path, &identity(1), &next).unwrap();
-    assert_eq!(database.load(&main_account()).unwrap().series.len(), 2);
+    let mut series = 0;
+    let some = |some: Vec<SavedSeries>| series += some.len();
+    database.load(&main_account(), some).unwrap();
+    assert_eq!(series, 2);
 }
 
 #[tokio::test]

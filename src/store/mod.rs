@@ -41,12 +41,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 pub use error::{Cause, StoreError};
 
 use crate::event::Account;
-use crate::saved::{Changes, Identity, Saved};
+use crate::saved::{Changes, Identity, Saved, SavedSeries};
 use writer::{Command, Commit};
 
 /// The state of all accounts. A clone is the same state.
@@ -117,15 +117,39 @@ impl Store {
         }
     }
 
-    /// All that is kept of an account; nothing of one that was never saved. The places of its
-    /// requests are in the order in which they were saved, other lists in any.
-    pub async fn load(&self, account: &Account) -> Result<Saved, StoreError> {
-        match &self.0.backend {
-            Backend::Memory => Ok(Saved::default()),
-            Backend::Sqlite { commands, .. } => {
-                ask(commands, |answer| Command::Load(account.clone(), answer)).await
+    /// All that is kept of an account; nothing of one that was never saved. Its series are given one
+    /// by one, since there may be very many: where it fails, some of them. The places of its requests
+    /// are in the order in which they were saved, all else in any.
+    pub async fn load(
+        &self,
+        account: &Account,
+        mut each_series: impl FnMut(SavedSeries),
+    ) -> Result<Saved, StoreError> {
+        let Backend::Sqlite { commands, .. } = &self.0.backend else {
+            return Ok(Saved::default());
+        };
+        let (series, mut some_series) = mpsc::channel(1);
+        let account = account.clone();
+        let loaded = ask(commands, |answer| Command::Load {
+            account,
+            series,
+            answer,
+        });
+        let each = async {
+            while let Some(some) = some_series.recv().await {
+                Vec::into_iter(some).for_each(&mut each_series);
             }
-        }
+        };
+        tokio::join!(loaded, each).0
+    }
+
+    /// The same with its series.
+    #[cfg(test)]
+    async fn load_all(&self, account: &Account) -> Result<Saved, StoreError> {
+        let mut series = Vec::new();
+        let mut saved = self.load(account, |one| series.push(one)).await?;
+        saved.series = series;
+        Ok(saved)
     }
 
     /// Saves all changes or none; they are on disk when it returns. What is forgotten is forgotten

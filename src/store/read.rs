@@ -1,6 +1,5 @@
 //! Rows to [`Saved`].
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Row};
@@ -9,7 +8,7 @@ use super::error::Fault;
 use super::statements as sql;
 use super::value;
 use crate::births::{Birth, Generation, SavedScraper, ScraperId};
-use crate::event::{Account, Event, EventType, Minute};
+use crate::event::{Account, Event, EventType, Labels, Minute};
 use crate::saved::{
     Identity, Saved, SavedBucket, SavedLog, SavedOpen, SavedPlace, SavedRequests, SavedSeries,
     SavedTally,
@@ -46,17 +45,33 @@ pub(super) fn account(db: &Connection, account: &Account) -> Result<Option<i64>,
 pub(super) fn check(db: &Connection) -> Result<(), Fault> {
     let accounts = rows(db, sql::ACCOUNTS, [], |row| Ok(row.get(0)?))?;
     for account in accounts {
-        saved(db, account)?;
+        saved(db, account, drop)?;
     }
     Ok(())
 }
 
-/// All that is kept of the account of that number.
-pub(super) fn saved(db: &Connection, account: i64) -> Result<Saved, Fault> {
+/// So many series are given at a time.
+const SOME: usize = 500;
+
+/// All that is kept of the account of that number; its series go to `some_series`, some at a time.
+pub(super) fn saved(
+    db: &Connection,
+    account: i64,
+    mut some_series: impl FnMut(Vec<SavedSeries>),
+) -> Result<Saved, Fault> {
+    let mut some = Vec::new();
+    each_row(db, sql::SERIES, [account], |row| {
+        some.push(series(row)?);
+        if some.len() == SOME {
+            some_series(std::mem::take(&mut some));
+        }
+        Ok(())
+    })?;
+    some_series(some);
     Ok(Saved {
         logs: logs(db, account)?,
         buckets: rows(db, sql::BUCKETS, [account], bucket)?,
-        series: rows(db, sql::SERIES, [account], series)?,
+        series: Vec::new(),
         tallies: rows(db, sql::TALLIES, [account], tally)?,
         overflowed: rows(db, sql::OVERFLOWED, [account], overflowed)?,
         requests: requests(db, account)?,
@@ -122,21 +137,30 @@ fn bucket(row: &Row) -> Result<SavedBucket, Fault> {
 }
 
 fn series(row: &Row) -> Result<SavedSeries, Fault> {
-    let event = Event {
-        category: row.get(1)?,
-        version: row.get(2)?,
-        hostname: row.get(3)?,
-        event: row.get(4)?,
-    };
+    let text = |column| -> Result<&str, rusqlite::Error> { Ok(row.get_ref(column)?.as_str()?) };
+    let event = Event::new(Labels {
+        category: text(1)?,
+        version: text(2)?,
+        hostname: text(3)?,
+        event: text(4)?,
+    });
     Ok(SavedSeries {
         event_type: log_of(row)?,
-        event: Arc::new(event),
+        event,
         count: value::unsigned("the count of a series", row.get(5)?)?,
         birth: Birth {
             created: optional("when a series was born", row.get(6)?)?,
-            zero: optional("a generation", row.get(7)?)?.map(Generation),
+            zero: row.get::<_, Option<i64>>(7)?.map(generation).transpose()?,
         },
     })
+}
+
+/// One after which there are others.
+fn generation(value: i64) -> Result<Generation, Fault> {
+    match value::small("a generation", value)? {
+        u32::MAX => Err(value::odd("a generation", value)),
+        sound => Ok(Generation(sound)),
+    }
 }
 
 fn optional(what: &'static str, value: Option<i64>) -> Result<Option<u32>, Fault> {
@@ -152,7 +176,7 @@ fn scraper(row: &Row) -> Result<SavedScraper, Fault> {
     Ok(SavedScraper {
         id: ScraperId(row.get::<_, i64>(0)?.cast_unsigned()),
         period: Duration::from_secs(period),
-        served: Generation(value::small("a generation", row.get(2)?)?),
+        served: generation(row.get(2)?)?,
     })
 }
 
@@ -198,11 +222,24 @@ fn rows<T>(
     parameters: impl rusqlite::Params,
     read: impl Fn(&Row) -> Result<T, Fault>,
 ) -> Result<Vec<T>, Fault> {
+    let mut all = Vec::new();
+    each_row(db, sql, parameters, |row| {
+        all.push(read(row)?);
+        Ok(())
+    })?;
+    Ok(all)
+}
+
+fn each_row(
+    db: &Connection,
+    sql: &str,
+    parameters: impl rusqlite::Params,
+    mut read: impl FnMut(&Row) -> Result<(), Fault>,
+) -> Result<(), Fault> {
     let mut statement = db.prepare_cached(sql)?;
     let mut rows = statement.query(parameters)?;
-    let mut all = Vec::new();
     while let Some(row) = rows.next()? {
-        all.push(read(row)?);
+        read(row)?;
     }
-    Ok(all)
+    Ok(())
 }

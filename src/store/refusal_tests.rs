@@ -121,7 +121,7 @@ async fn wherever_a_bit_flips_the_state_is_used_or_refused_as_a_whole() {
         let before = bytes(&path);
         match Store::open(&path, identity(2)).await {
             Ok(store) => {
-                store.load(&main_account()).await.unwrap();
+                store.load_all(&main_account()).await.unwrap();
                 store.close().await.unwrap();
             }
             Err(refused) => {

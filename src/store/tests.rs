@@ -1,7 +1,6 @@
 //! What a state keeps, and what a commit costs.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -10,7 +9,7 @@ use super::Store;
 use super::format::newest;
 use crate::births::Birth;
 use crate::clock;
-use crate::event::{Account, Event, EventType, Minute};
+use crate::event::{Account, Event, EventType, Labels, Minute};
 use crate::moment::Moment;
 use crate::saved::{Changes, Identity, Saved, SavedBucket, SavedPlace, SavedRequests, SavedSeries};
 use crate::sighting::{Bucket, Fingerprint};
@@ -41,15 +40,15 @@ pub(super) async fn open(path: &std::path::Path) -> Store {
 
 /// The count of one host.
 pub(super) fn series(host: &str, count: u64) -> SavedSeries {
-    let event = Event {
-        category: "MetaAccess".to_owned(),
-        version: "4.3".to_owned(),
-        hostname: host.to_owned(),
-        event: "Installed".to_owned(),
-    };
+    let event = Event::new(Labels {
+        category: "MetaAccess",
+        version: "4.3",
+        hostname: host,
+        event: "Installed",
+    });
     SavedSeries {
         event_type: EventType::Device,
-        event: Arc::new(event),
+        event,
         count,
         birth: Birth::default(),
     }
@@ -80,7 +79,7 @@ pub(super) fn count_in(saved: &Saved) -> Option<u64> {
 }
 
 pub(super) async fn count(store: &Store) -> Option<u64> {
-    count_in(&store.load(&main_account()).await.unwrap())
+    count_in(&store.load_all(&main_account()).await.unwrap())
 }
 
 #[tokio::test]
@@ -98,7 +97,7 @@ async fn what_was_committed_is_there_after_a_restart_with_the_identity_of_the_fi
     let store = Store::open(&path, identity(2)).await.unwrap();
     assert!(!store.is_fresh());
     assert_eq!(*store.identity(), identity(1));
-    let saved = store.load(&main_account()).await.unwrap();
+    let saved = store.load_all(&main_account()).await.unwrap();
     assert_eq!(saved, counted(3).changed);
 }
 
@@ -106,7 +105,7 @@ async fn what_was_committed_is_there_after_a_restart_with_the_identity_of_the_fi
 async fn memory_keeps_nothing_and_every_commit_works() {
     let store = Store::memory(identity(7));
     store.commit(&main_account(), counted(3)).await.unwrap();
-    let saved = store.load(&main_account()).await.unwrap();
+    let saved = store.load_all(&main_account()).await.unwrap();
     assert_eq!(saved, Saved::default());
     assert_eq!(*store.identity(), identity(7));
     assert!(store.is_fresh());
@@ -121,7 +120,7 @@ async fn closing_twice_is_closing_once_and_a_closed_state_takes_nothing() {
     store.clone().close().await.unwrap();
     let refused = store.commit(&main_account(), counted(1)).await.unwrap_err();
     assert_eq!(refused.reason(), "closed");
-    assert!(store.load(&main_account()).await.is_err());
+    assert!(store.load_all(&main_account()).await.is_err());
     store.close().await.unwrap();
 }
 
@@ -153,7 +152,7 @@ async fn accounts_that_commit_at_the_same_time_are_all_saved() {
     }
     for n in 0..200 {
         let account = Account::new(&format!("account {n}"));
-        let saved = store.load(&account).await.unwrap();
+        let saved = store.load_all(&account).await.unwrap();
         assert_eq!(count_in(&saved), Some(n));
     }
 }
@@ -182,7 +181,10 @@ async fn a_count_that_does_not_fit_is_refused_and_nobody_else_is() {
         .commit(&main_account(), largest.clone())
         .await
         .unwrap();
-    assert_eq!(store.load(&main_account()).await.unwrap(), largest.changed);
+    assert_eq!(
+        store.load_all(&main_account()).await.unwrap(),
+        largest.changed
+    );
 }
 
 fn one_request(n: u64) -> Changes {
@@ -259,7 +261,7 @@ async fn how_long_a_commit_takes() {
     let store = open(&path).await;
     println!("opening 101,000 series: {:?}", clock::now().since(before));
     let before = clock::now();
-    store.load(&main_account()).await.unwrap();
+    store.load_all(&main_account()).await.unwrap();
     println!("loading them: {:?}", clock::now().since(before));
     let size = std::fs::metadata(&path).unwrap().len();
     println!("{size} bytes");

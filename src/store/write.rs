@@ -167,14 +167,14 @@ fn set_bucket(db: &Connection, account: i64, bucket: &SavedBucket) -> Result<(),
 }
 
 fn set_series(db: &Connection, account: i64, series: &SavedSeries) -> Result<(), Fault> {
-    let event = &series.event;
+    let labels = series.event.labels();
     let values = params![
         account,
         series.event_type.as_str(),
-        event.category,
-        event.version,
-        event.hostname,
-        event.event,
+        labels.category,
+        labels.version,
+        labels.hostname,
+        labels.event,
         count(series)?,
         series.birth.created,
         series.birth.zero.map(|Generation(born)| born),

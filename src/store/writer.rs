@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 use super::database::Database;
 use super::error::StoreError;
 use crate::event::Account;
-use crate::saved::{Changes, Identity, Saved};
+use crate::saved::{Changes, Identity, Saved, SavedSeries};
 
 /// How many commits one transaction takes.
 const BATCH_AT_MOST: usize = 1000;
@@ -22,7 +22,12 @@ type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
 /// What the thread is asked for.
 #[derive(Debug)]
 pub(super) enum Command {
-    Load(Account, Answer<Saved>),
+    /// Of the saved, the series are sent apart, some at a time.
+    Load {
+        account: Account,
+        series: mpsc::Sender<Vec<SavedSeries>>,
+        answer: Answer<Saved>,
+    },
     Commit(Commit),
     Close(Answer<()>),
     #[cfg(test)]
@@ -78,7 +83,15 @@ fn obey(mut database: Database, commands: &Receiver<Command>) {
     while let Some(command) = next {
         let mut left = None;
         match command {
-            Command::Load(account, answer) => drop(answer.send(database.load(&account))),
+            Command::Load {
+                account,
+                series,
+                answer,
+            } => {
+                // Who does not wait for them any more does not wait for the answer either.
+                let some = |some| drop(series.blocking_send(some));
+                let _ = answer.send(database.load(&account, some));
+            }
             Command::Commit(first) => {
                 let (batch, other) = gather(first, commands);
                 save(&mut database, batch);

@@ -8,7 +8,7 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::error::Category;
 use serde_json::value::RawValue;
 
-use super::{Entry, Page, date, line};
+use super::{Entry, Page, date, line, plain};
 use crate::api::failure::Failure;
 use crate::event::BadLine;
 
@@ -21,6 +21,14 @@ const LONGEST_BAD_TEXT: usize = 512;
 /// all fails: what is odd inside one is a bad entry. `{}` and `null` lists are an empty page, since
 /// nothing says how the vendor writes one.
 pub fn parse(body: &[u8]) -> Result<Page<'_>, Failure> {
+    match plain::parse(body) {
+        Some(page) => Ok(page),
+        None => parse_any(body),
+    }
+}
+
+/// The same of any answer, whatever is odd in it.
+pub(super) fn parse_any(body: &[u8]) -> Result<Page<'_>, Failure> {
     let answer = answer(text(body)?)?;
     if answer.logs.is_empty() && !answer.is_empty {
         return Err(Failure::UnexpectedAnswer);
@@ -66,8 +74,7 @@ fn day(element: &RawValue) -> Vec<Entry<'_>> {
     let Ok(members) = serde_json::from_str::<Members<'_>>(element.get()) else {
         return vec![bad(BadLine::NotText, None, "".into(), element.get().into())];
     };
-    let date = members.date.map_or("".into(), text_or_json);
-    let date = trimmed(date);
+    let date = trimmed(members.date.map_or("".into(), text_or_json));
     let written = members.date.and_then(string).is_some();
     let day = if written { date::parse(&date) } else { None };
     let whole = [element];
@@ -90,9 +97,14 @@ fn entry<'a>(item: &'a RawValue, day: Option<Date>, date: &Cow<'a, str>) -> Entr
     let Some(day) = day else {
         return bad(BadLine::Date, None, date.clone(), text_or_json(item));
     };
-    let Some(text) = string(item) else {
-        return bad(BadLine::NotText, Some(day), date.clone(), item.get().into());
-    };
+    match string(item) {
+        Some(text) => written(text, day, date),
+        None => bad(BadLine::NotText, Some(day), date.clone(), item.get().into()),
+    }
+}
+
+/// The entry that is written so under this date, which is that day.
+pub(super) fn written<'a>(text: Cow<'a, str>, day: Date, date: &Cow<'a, str>) -> Entry<'a> {
     match line::parse(day, text) {
         Ok(line) => Entry::Line(line),
         Err((reason, text)) => bad(reason, Some(day), date.clone(), text),

@@ -6,7 +6,8 @@ use jiff::civil::date;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{Entry, Line, parse};
+use super::page::parse_any;
+use super::{Entry, Line, parse, plain};
 use crate::api::failure::Failure;
 use crate::classify;
 use crate::event::BadLine;
@@ -56,7 +57,8 @@ fn the_documented_sample_is_ten_installs_on_ten_hosts() {
         };
         assert_eq!(line.wall, date(2013, 12, 6).at(17, 28, 0, 0));
         let event = classify::event(&line.category, &line.hostname, &line.description);
-        let labels = [&event.category, &event.version, &event.event].map(String::as_str);
+        let labels = event.labels();
+        let labels = [labels.category, labels.version, labels.event];
         assert_eq!(labels, ["MetaAccess", "1.1.1.1", "Installed"]);
         events.insert(event);
     }
@@ -274,6 +276,19 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
+fn a_date() -> impl Strategy<Value = String> {
+    prop_oneof![
+        4 => "(Jan|Feb) [1-9], 20[0-9]{2} ?",
+        1 => "\\PC{0,12}",
+    ]
+}
+
+#[test]
+fn the_documented_sample_is_plain() {
+    assert_eq!(plain::parse(SAMPLE), parse_any(SAMPLE).ok());
+    assert!(plain::parse(SAMPLE).is_some());
+}
+
 proptest! {
     #[test]
     fn no_bytes_make_it_panic(body: Vec<u8>) {
@@ -303,6 +318,20 @@ proptest! {
         let answer = json!({ "logs": logs });
         for body in [answer.to_string(), serde_json::to_string_pretty(&answer).unwrap()] {
             prop_assert_eq!(entries(&body).len(), count(&answer));
+        }
+    }
+
+    #[test]
+    fn a_plain_answer_is_read_as_any_other(
+        logs in prop::collection::vec(any_json(), 0..8),
+        days in prop::collection::vec((a_date(), prop::collection::vec("\\PC{0,20}|05:28\\|[AP]M\\|[a|]{0,5}", 0..5)), 0..5),
+    ) {
+        let days = days.into_iter().map(|(date, lines)| json!({"date": date, "eventlog": lines}));
+        let plain = json!({ "logs": days.collect::<Vec<_>>() }).to_string();
+        for body in [plain, json!({ "logs": logs }).to_string()] {
+            if let Some(page) = plain::parse(body.as_bytes()) {
+                prop_assert_eq!(Ok(page), parse_any(body.as_bytes()));
+            }
         }
     }
 

@@ -151,7 +151,7 @@ impl Play {
                 panic!("only events here");
             };
             let minute = gain.bucket.minute().expect("dated").0;
-            let key = (self.of(minute), event.hostname.clone());
+            let key = (self.of(minute), event.labels().hostname.to_owned());
             let there = self.there.get(&key).copied().unwrap_or(0);
             let counted = self.counted.entry(key.clone()).or_default();
             *counted += gain.count;

@@ -6,12 +6,11 @@ mod late;
 mod odd;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use proptest::prelude::*;
 
 use super::*;
-use crate::event::{Event, EventType};
+use crate::event::{Event, EventType, Labels};
 use crate::saved::{SavedBucket, SavedLog};
 use crate::sighting::{Bucket, Fingerprint, LineId, What};
 use crate::window::PAGE;
@@ -102,12 +101,12 @@ impl Model {
 }
 
 fn sighting(id: LineId) -> Sighting {
-    let event = Event {
-        category: "MetaAccess".into(),
-        version: "1.1.1.1".into(),
-        hostname: format!("TEST-{}", id.fingerprint.0),
-        event: "Installed".into(),
-    };
+    let event = Event::new(Labels {
+        category: "MetaAccess",
+        version: "1.1.1.1",
+        hostname: &format!("TEST-{}", id.fingerprint.0),
+        event: "Installed",
+    });
     Sighting {
         id,
         again: None,
@@ -115,7 +114,7 @@ fn sighting(id: LineId) -> Sighting {
             .bucket
             .minute()
             .and_then(|minute| i32::try_from(minute.0.div_euclid(24 * 60)).ok()),
-        what: What::Event(Arc::new(event)),
+        what: What::Event(event),
     }
 }
 
@@ -275,7 +274,7 @@ impl Reader {
             let minute = gain.bucket.minute().expect("dated");
             *self
                 .counted
-                .entry((minute, event.hostname.clone()))
+                .entry((minute, event.labels().hostname.to_owned()))
                 .or_default() += gain.count;
         }
     }
