@@ -226,6 +226,12 @@ pub const OVERFLOWED: Metric = counter(
     "Lines counted under hostname __other__ or event __other__, since a limit was reached.",
 );
 
+pub const OVERFLOWED_SERIES: Metric = gauge(
+    "metaaccess_series_overflowed",
+    PER_ACCOUNT,
+    "Label sets that found no room and never will, so that no count falls; at 200000 no new one finds any, whatever the limit.",
+);
+
 pub const STATE: Metric = gauge(
     "metaaccess_state_info",
     &["backend", "epoch"],
@@ -343,6 +349,7 @@ pub const ALL: &[Metric] = &[
     EVENT_NAMES,
     EVENT_NAMES_LIMIT,
     OVERFLOWED,
+    OVERFLOWED_SERIES,
     STATE,
     STATE_CREATED,
     STATE_SAVES,

@@ -28,6 +28,14 @@ pub struct Generation(pub u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ScraperId(pub u64);
 
+/// Who asked, and by which connection: what looks like one scraper may be several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scraper {
+    pub id: ScraperId,
+    /// Of this connection alone.
+    pub connection: ScraperId,
+}
+
 /// How a series came into the world.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Birth {
@@ -116,9 +124,17 @@ impl Births {
         self.newest
     }
 
-    /// Notes that a scraper whose request arrived then was sent all generations up to this one.
-    pub fn served(&mut self, scraper: ScraperId, generation: Generation, arrived: Moment) {
-        self.scrapers.served(scraper, generation, arrived);
+    /// Notes that a request arrived. Scrapers that look alike are told apart by their connections,
+    /// as long as they keep them.
+    pub fn came(&mut self, scraper: Scraper, arrived: Moment) {
+        self.scrapers.came(scraper.id, false, arrived);
+        self.scrapers.came(scraper.connection, true, arrived);
+    }
+
+    /// Notes that its answer was sent in full, with all generations up to this one.
+    pub fn served(&mut self, scraper: Scraper, generation: Generation) {
+        self.scrapers.served(scraper.id, generation);
+        self.scrapers.served(scraper.connection, generation);
     }
 
     /// The newest generation that may take its value now, with all before it.
@@ -147,9 +163,9 @@ impl Births {
         self.waiting.retain(|(born, _)| *born > generation);
     }
 
-    /// How many scrapers are regular.
+    /// How many scrapers are regular, those that look alike as one.
     pub fn regular(&self, now: Moment) -> usize {
-        self.scrapers.regular(now).count()
+        self.scrapers.saved(now).len()
     }
 
     /// The regular scrapers, to be saved.

@@ -18,7 +18,7 @@ pub(super) const ALIKE_AT_MOST: usize = 3;
 const REMEMBERED: usize = 2 * ALIKE_AT_MOST;
 
 /// Who comes less often is not waited for.
-const PERIOD_AT_MOST: Duration = Duration::from_mins(10);
+pub(super) const PERIOD_AT_MOST: Duration = Duration::from_mins(15);
 
 /// When a regular scraper comes again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +54,7 @@ impl Rhythm {
         }
     }
 
-    /// One that was regular with this period. It may be expected as if it had come at `now`.
+    /// One that was regular with this period. It is expected as if it had come at `now`.
     pub(super) fn resume(length: Duration, now: Moment) -> Self {
         let alike = ALIKE_AT_LEAST;
         Self {
@@ -205,7 +205,8 @@ mod tests {
         assert_period(&[20, 20, 20, 51], None);
         assert_period(&[20, 20, 20, 51, 20, 20], None);
         assert_period(&[20, 20, 20, 51, 20, 20, 20], Some(20));
-        assert_period(&[601, 601, 601], None);
+        assert_period(&[900, 900, 900], Some(900));
+        assert_period(&[901, 901, 901], None);
     }
 
     #[test]

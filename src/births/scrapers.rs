@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::rhythm::{ALIKE_AT_MOST, Period, Rhythm};
+use super::rhythm::{ALIKE_AT_MOST, PERIOD_AT_MOST, Period, Rhythm};
 use super::{Generation, SavedScraper, ScraperId};
 use crate::moment::Moment;
 
@@ -14,11 +14,13 @@ const KNOWN_AT_MOST: usize = 1000;
 const FORGOTTEN_AFTER: Duration = Duration::from_hours(1);
 
 #[derive(Clone, Debug, Default)]
-pub(super) struct Scrapers(HashMap<ScraperId, Scraper>);
+pub(super) struct Scrapers(HashMap<ScraperId, Known>);
 
 #[derive(Clone, Debug)]
-struct Scraper {
+struct Known {
     rhythm: Rhythm,
+    /// It is one connection of a scraper, which ends with the process.
+    is_connection: bool,
     /// What it was sent the last times, the newest first.
     served: [Generation; ALIKE_AT_MOST],
 }
@@ -34,33 +36,50 @@ pub(super) struct Regular {
     pub(super) saw_once: Generation,
 }
 
-impl Scraper {
+impl Known {
+    fn new(rhythm: Rhythm, is_connection: bool) -> Self {
+        Self {
+            rhythm,
+            is_connection,
+            served: [Generation::default(); ALIKE_AT_MOST],
+        }
+    }
+
+    /// A connection is one scraper's, whatever else looks like that.
     fn saw(&self, period: Period) -> Generation {
-        let last = period.alike.saturating_sub(1);
-        self.served.get(last).copied().unwrap_or_default()
+        let alike = if self.is_connection { 1 } else { period.alike };
+        // Answers may end in another order than they were asked for.
+        let served = self.served.iter().take(alike).min();
+        served.copied().unwrap_or_default()
     }
 }
 
 impl Scrapers {
     pub(super) fn restore(saved: &[SavedScraper], now: Moment) -> Self {
-        let scraper = |saved: &SavedScraper| {
-            let rhythm = Rhythm::resume(saved.period, now);
-            let served = [saved.served; ALIKE_AT_MOST];
-            (saved.id, Scraper { rhythm, served })
+        // None other is saved, but a file can be written by anybody.
+        let is_sound = |saved: &&SavedScraper| saved.period <= PERIOD_AT_MOST;
+        let known = |saved: &SavedScraper| {
+            let mut known = Known::new(Rhythm::resume(saved.period, now), false);
+            known.served = [saved.served; ALIKE_AT_MOST];
+            (saved.id, known)
         };
-        Self(saved.iter().take(KNOWN_AT_MOST).map(scraper).collect())
+        let saved = saved.iter().filter(is_sound).take(KNOWN_AT_MOST);
+        Self(saved.map(known).collect())
     }
 
-    pub(super) fn served(&mut self, id: ScraperId, generation: Generation, arrived: Moment) {
+    pub(super) fn came(&mut self, id: ScraperId, is_connection: bool, arrived: Moment) {
         if let Some(known) = self.0.get_mut(&id) {
             known.rhythm.came(arrived);
+        } else if self.has_room(arrived) {
+            let known = Known::new(Rhythm::new(arrived), is_connection);
+            self.0.insert(id, known);
+        }
+    }
+
+    pub(super) fn served(&mut self, id: ScraperId, generation: Generation) {
+        if let Some(known) = self.0.get_mut(&id) {
             known.served.rotate_right(1);
             known.served[0] = generation;
-        } else if self.has_room(arrived) {
-            let mut served = [Generation::default(); ALIKE_AT_MOST];
-            served[0] = generation;
-            let rhythm = Rhythm::new(arrived);
-            self.0.insert(id, Scraper { rhythm, served });
         }
     }
 
@@ -89,14 +108,14 @@ impl Scrapers {
             Some(Regular {
                 period: period.length,
                 saw: known.saw(period),
-                saw_once: known.served[0],
+                saw_once: known.saw(Period { alike: 1, ..period }),
             })
         })
     }
 
-    /// The regular ones. Their periods are whole seconds, so that they do not change all the time.
+    /// The regular ones, but for single connections. Their periods are whole seconds, so that they do not change all the time.
     pub(super) fn saved(&self, now: Moment) -> Vec<SavedScraper> {
-        let known = self.0.iter();
+        let known = self.0.iter().filter(|(_, known)| !known.is_connection);
         let regular = known.filter_map(|(id, known)| {
             let period = known.rhythm.period(now)?;
             Some(SavedScraper {

@@ -4,6 +4,7 @@ mod paying;
 mod showing;
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
@@ -23,7 +24,7 @@ use crate::births::{Birth, SavedScraper};
 use crate::budget::{Budget, Slot};
 use crate::clock;
 use crate::config::{Secret, TokenSource};
-use crate::event::EventType;
+use crate::event::{EventType, Labels};
 use crate::exposition::EventsText;
 use crate::hostnames::Hostnames;
 use crate::ledger::Gains;
@@ -185,15 +186,33 @@ impl Conductor {
         for log in self.logs.iter().filter(|log| log.wants(false).is_some()) {
             self.report.waiting(log, now);
         }
-        tokio::time::sleep(until.since(now)).await;
+        let wished = self.wait(until).await;
         let now = clock::now();
-        let wished = self.refresher.shared.gate.is_wished();
         let young = self.refresher.shared.gate.young();
         self.refresher.shared.gate.runs();
         if wished {
             self.logs
                 .iter_mut()
                 .for_each(|log| log.begin_if_due(now, young));
+        }
+    }
+
+    /// Waits, and says whether a scrape came meanwhile. Newborn series need no request to take their
+    /// values: the vendor may have us wait for an hour.
+    async fn wait(&mut self, until: Moment) -> bool {
+        let mut wished = false;
+        let shared = Arc::clone(&self.refresher.shared);
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(until.since(clock::now())) => {
+                    return wished || shared.gate.is_wished();
+                }
+                () = shared.gate.wished() => wished = true,
+            }
+            if self.are_ripe() {
+                self.show().await;
+            }
+            shared.gate.is_out_of_budget();
         }
     }
 
@@ -298,8 +317,10 @@ impl Conductor {
         for gain in &gains.lines {
             if let What::Event(event) = &gain.what {
                 let lines = u64::from(gain.count);
-                let event = self.source.hostnames.shown(event);
-                self.series.add(event_type, &event, lines, birth);
+                let labels = event.labels();
+                let hostname = &self.source.hostnames.shown(labels.hostname);
+                let labels = Labels { hostname, ..labels };
+                self.series.add(event_type, labels, lines, birth);
                 self.changed = true;
             }
         }

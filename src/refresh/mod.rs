@@ -21,7 +21,7 @@ pub use restored::Restored;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use crate::births::{Births, Generation, ScraperId, ZeroFor};
+use crate::births::{Births, Generation, Scraper, ZeroFor};
 use crate::budget::Budget;
 use crate::catalogue::{BUDGET_LEFT, REGULAR_SCRAPERS};
 use crate::event::Account;
@@ -100,9 +100,14 @@ impl Refresher {
         shown.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Notes that a scraper whose request arrived then was sent this in full.
-    pub fn served(&self, scraper: ScraperId, shown: &Shown, arrived: Moment) {
-        self.births().served(scraper, shown.generation, arrived);
+    /// Notes that a scraper's request arrived.
+    pub fn came(&self, scraper: Scraper, arrived: Moment) {
+        self.births().came(scraper, arrived);
+    }
+
+    /// Notes that a scraper was sent this in full.
+    pub fn served(&self, scraper: Scraper, shown: &Shown) {
+        self.births().served(scraper, shown.generation);
     }
 
     /// Sets the metrics that change with time alone.

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use tracing::warn;
 
 use crate::catalogue::{
-    EVENT_NAMES, EVENT_NAMES_LIMIT, NEWBORN_SERIES, OVERFLOWED, SERIES, SERIES_LIMIT,
+    EVENT_NAMES, EVENT_NAMES_LIMIT, NEWBORN_SERIES, OVERFLOWED, OVERFLOWED_SERIES, SERIES,
+    SERIES_LIMIT,
 };
 use crate::event::EventType;
 use crate::meters::Meters;
@@ -36,6 +37,7 @@ impl Fill {
 #[derive(Debug, Default)]
 pub(super) struct Room {
     series: Fill,
+    is_overflow_full: bool,
     events: BTreeMap<EventType, Fill>,
 }
 
@@ -47,6 +49,15 @@ impl Room {
         to.set(SERIES_LIMIT, &[account], limits.series as f64);
         to.set(NEWBORN_SERIES, &[account], series.at_zero().count() as f64);
         to.raise_to(OVERFLOWED, &[account], series.overflowed_lines() as f64);
+        let overflowed = series.overflowed_label_sets() as f64;
+        to.set(OVERFLOWED_SERIES, &[account], overflowed);
+        if series.is_overflow_full() && !std::mem::replace(&mut self.is_overflow_full, true) {
+            warn!(
+                account,
+                overflowed,
+                "so many label sets found no room that no new one ever will, even if --metrics.max-series is raised: --metrics.hostname=drop with a new state would have few"
+            );
+        }
         if rises(&mut self.series, Fill::of(used, limits.series)) {
             warn_of_series(account, self.series, used, limits.series);
         }

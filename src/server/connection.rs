@@ -35,7 +35,7 @@ pub(super) fn connect(
     };
     let answer = service_fn(move |request| {
         let (exporter, delivery) = (Arc::clone(&exporter), delivery.clone());
-        async move { Ok::<_, Infallible>(exporter.answer(&request, peer.ip(), delivery).await) }
+        async move { Ok::<_, Infallible>(exporter.answer(&request, peer, delivery).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

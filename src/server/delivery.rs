@@ -9,22 +9,20 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::births::ScraperId;
-use crate::moment::Moment;
+use crate::births::Scraper;
 use crate::refresh::{Refresher, Shown};
 
 /// What a scraper was sent, if it was sent in full.
 #[derive(Debug)]
 pub(super) struct Receipt {
-    pub(super) scraper: ScraperId,
-    pub(super) arrived: Moment,
+    pub(super) scraper: Scraper,
     pub(super) of: Vec<(Refresher, Shown)>,
 }
 
 impl Receipt {
     fn sign(self) {
         for (refresher, shown) in self.of {
-            refresher.served(self.scraper, &shown, self.arrived);
+            refresher.served(self.scraper, &shown);
         }
     }
 }
@@ -115,7 +113,6 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Signing<S> {
 #[cfg(test)]
 mod tests {
     use std::convert::Infallible;
-    use std::time::Duration;
 
     use bytes::Bytes;
     use hyper::server::conn::http1;
@@ -125,6 +122,7 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
     use super::*;
+    use crate::births::ScraperId;
     use crate::server::body::Parts;
 
     const PART: usize = 40_000;
@@ -140,8 +138,10 @@ mod tests {
         };
         let answer = service_fn(move |_: Request<Incoming>| {
             let receipt = Receipt {
-                scraper: ScraperId(1),
-                arrived: Moment(Duration::ZERO),
+                scraper: Scraper {
+                    id: ScraperId(1),
+                    connection: ScraperId(2),
+                },
                 of: Vec::new(),
             };
             let parts = vec![Bytes::from_static(&[b'x'; PART]); PARTS];

@@ -1,19 +1,20 @@
 //! `/metrics`: one scrape.
 
 use std::hash::Hasher;
-use std::net::IpAddr;
+use std::net::SocketAddr;
 
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use siphasher::sip::SipHasher13;
+use url::form_urlencoded;
 
 use super::Exporter;
 use super::body::Parts;
 use super::deadline;
 use super::delivery::{Delivery, Receipt};
 use super::pages;
-use crate::births::ScraperId;
+use crate::births::{Scraper, ScraperId};
 use crate::catalogue::{SCRAPES, SCRAPES_STALE};
 use crate::clock;
 use crate::exposition::{self, Wanted};
@@ -21,18 +22,24 @@ use crate::moment::Moment;
 use crate::process;
 use crate::refresh::{Refresher, Shown, Waited};
 
+const TIMEOUT: HeaderName = HeaderName::from_static("x-prometheus-scrape-timeout-seconds");
+
 impl Exporter {
     /// Refreshes and answers. To be asked for the head alone is no scrape: nobody reads the counts.
     pub(super) async fn metrics(
         &self,
         request: &Request<Incoming>,
-        peer: IpAddr,
+        peer: SocketAddr,
         delivery: Delivery,
     ) -> Response<Parts> {
         let arrived = clock::now();
         let headers = request.headers();
         let is_scrape = *request.method() == Method::GET;
+        let scraper = self.scraper(peer, request);
         if is_scrape {
+            for refresher in &self.refreshers {
+                refresher.came(scraper, arrived);
+            }
             self.refresh(headers, arrived).await;
         }
         let wanted = exposition::wanted(
@@ -46,13 +53,7 @@ impl Exporter {
             .collect();
         let mut body = self.body(wanted, &of);
         if is_scrape {
-            let scraper = self.scraper(peer, headers);
-            let receipt = Receipt {
-                scraper,
-                arrived,
-                of,
-            };
-            body = body.with_receipt(delivery, receipt);
+            body = body.with_receipt(delivery, Receipt { scraper, of });
         }
         answer(wanted, body)
     }
@@ -82,15 +83,32 @@ impl Exporter {
     }
 
     /// Who scrapes, as far as it can be told: the address without the port, which is another one with
-    /// every connection, and the program.
-    fn scraper(&self, peer: IpAddr, headers: &HeaderMap) -> ScraperId {
+    /// every connection; the program; how long it waits, which is a setting of its own; and the
+    /// accounts that it asks for.
+    fn scraper(&self, peer: SocketAddr, request: &Request<Incoming>) -> Scraper {
+        let headers = request.headers();
         let mut hasher = SipHasher13::new_with_key(&self.scraper_key);
-        let agent = headers.get(header::USER_AGENT);
-        let agent = agent.map_or(&b""[..], HeaderValue::as_bytes);
-        hasher.write(peer.to_canonical().to_string().as_bytes());
-        hasher.write(b"\n");
-        hasher.write(agent);
-        ScraperId(hasher.finish())
+        let mut write = |bytes: &[u8]| {
+            hasher.write(bytes);
+            hasher.write(b"\n");
+        };
+        write(peer.ip().to_canonical().to_string().as_bytes());
+        for name in [&header::USER_AGENT, &TIMEOUT] {
+            let value = headers.get(name);
+            write(value.map_or(&b""[..], HeaderValue::as_bytes));
+        }
+        let query = request.uri().query().unwrap_or_default();
+        let parameters = form_urlencoded::parse(query.as_bytes());
+        let accounts = parameters.filter(|(name, _)| name == "account");
+        let mut accounts: Vec<String> = accounts.map(|(_, value)| value.into_owned()).collect();
+        accounts.sort_unstable();
+        accounts
+            .iter()
+            .for_each(|account| write(account.as_bytes()));
+        let id = ScraperId(hasher.finish());
+        hasher.write_u16(peer.port());
+        let connection = ScraperId(hasher.finish());
+        Scraper { id, connection }
     }
 }
 

@@ -8,7 +8,7 @@ mod metrics;
 mod pages;
 
 use std::future::Future;
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -86,7 +86,7 @@ impl Exporter {
     async fn answer(
         &self,
         request: &Request<Incoming>,
-        peer: IpAddr,
+        peer: SocketAddr,
         delivery: Delivery,
     ) -> Response<Parts> {
         let path = request.uri().path();

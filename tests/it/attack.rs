@@ -7,7 +7,7 @@ use metaaccess_exporter::order::Order;
 use metaaccess_exporter::plan::{Answer, LogState, OrderSetting, Plan, Reach, Step};
 use metaaccess_exporter::refresh::Restored;
 use metaaccess_exporter::saved::Saved;
-use metaaccess_exporter::series::SeriesLimits;
+use metaaccess_exporter::series::{Series, SeriesLimits};
 use metaaccess_exporter::sight::{self, FingerprintKey};
 
 const LOG: EventType = EventType::Device;
@@ -57,7 +57,7 @@ fn another_time_zone_after_a_restart_counts_no_line_of_the_repeated_hour_again()
         series: 100,
         events: 100,
     };
-    let mut restored = Restored::new(saved, &[LOG], ORDER, &berlin, limits, [7; 16]);
+    let mut restored = Restored::new(saved, Series::new(limits, [7; 16]), &[LOG], ORDER, &berlin);
     let (_, state) = restored.states.first_mut().expect("a log");
     assert_eq!(read(state, &times, "Europe/Berlin"), 0);
 }

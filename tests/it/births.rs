@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use metaaccess_exporter::clock;
 use metaaccess_exporter::moment::Moment;
-use metaaccess_exporter::simulator::Settings;
+use metaaccess_exporter::simulator::{Kind, Settings};
 
 use crate::api::{self, Api};
 use crate::exporter::{Exporter, PATIENCE, samples};
@@ -17,6 +17,9 @@ struct Scraper {
     agent: &'static str,
     every: Duration,
     due: Moment,
+    /// The connection that it keeps; none if it makes a new one each time.
+    connection: Option<http::Connection>,
+    scrapes: usize,
     seen: BTreeMap<String, Vec<u64>>,
 }
 
@@ -26,15 +29,24 @@ impl Scraper {
             agent,
             every: Duration::from_millis(every),
             due: clock::now(),
+            connection: None,
+            scrapes: 0,
             seen: BTreeMap::new(),
         }
     }
 
     fn scrape(&mut self, exporter: &Exporter) {
         let agent = [("User-Agent", self.agent)];
-        let answer = http::ask(exporter.address(), "GET", "/metrics", &agent);
+        let answer = match &mut self.connection {
+            Some(connection) => connection.get("/metrics", &agent),
+            None => http::ask(exporter.address(), "GET", "/metrics", &agent),
+        };
+        self.scrapes += 1;
         for ((_, event), count) in samples(&answer.expect("an answer")).counts() {
-            let seen = self.seen.entry(event.hostname).or_default();
+            let seen = self
+                .seen
+                .entry(event.labels().hostname.to_owned())
+                .or_default();
             seen.push(count);
         }
     }
@@ -133,6 +145,53 @@ fn a_scraper_that_left_holds_nothing_up_for_long() {
     let took = clock::now().since(begin);
     assert!(took < Duration::from_secs(3), "{took:?}");
     assert_eq!(scrapers[0].saw("TEST-A"), [0, 1]);
+}
+
+#[test]
+fn while_the_api_has_us_wait_for_an_hour_newborn_series_grow_up() {
+    let (api, flags) = quiet();
+    let exporter = Exporter::with(&flags);
+    let mut scrapers = [Scraper::new("fast", 150), Scraper::new("slow", 400)];
+    become_regular(&exporter, &mut scrapers);
+    api.install_on(&["TEST-A"]);
+    scrape_until(&exporter, &mut scrapers, "the zero", |all| {
+        !all[0].saw("TEST-A").is_empty()
+    });
+    api.fail_device_log(Kind::Status {
+        status: 429,
+        retry_after: Some(3600),
+    });
+    scrape_until(&exporter, &mut scrapers, "the value", |all| {
+        all_saw(all, "TEST-A")
+    });
+    for scraper in &scrapers {
+        assert_eq!(scraper.saw("TEST-A"), [0, 1], "{}", scraper.agent);
+    }
+    let left = exporter
+        .scrape()
+        .value("metaaccess_api_budget_left_requests", &[]);
+    assert_eq!(left, 0.0, "it waits still");
+}
+
+#[test]
+fn look_alikes_that_keep_their_connections_are_told_apart() {
+    let (api, flags) = quiet();
+    let exporter = Exporter::with(&flags);
+    let mut scrapers = [Scraper::new("alike", 130), Scraper::new("alike", 520)];
+    for scraper in &mut scrapers {
+        let connection = http::Connection::to(exporter.address());
+        scraper.connection = Some(connection.expect("a connection"));
+    }
+    scrape_until(&exporter, &mut scrapers, "both have come often", |all| {
+        all.iter().all(|scraper| scraper.scrapes > 4)
+    });
+    for host in ["TEST-A", "TEST-B", "TEST-C"] {
+        api.install_on(&[host]);
+        scrape_until(&exporter, &mut scrapers, host, |all| all_saw(all, host));
+        for scraper in &scrapers {
+            assert_eq!(scraper.saw(host), [0, 1], "{:?}: {host}", scraper.every);
+        }
+    }
 }
 
 #[test]

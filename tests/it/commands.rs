@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use metaaccess_exporter::event::Event;
+use metaaccess_exporter::event::{Event, Labels};
 use metaaccess_exporter::simulator::ACCESS_TOKEN;
 use serde_json::Value;
 
@@ -225,16 +225,16 @@ fn truth(simulator: SocketAddr) -> Counts {
     let answer = http::get(simulator, "/simulator/truth");
     let truth: Value = serde_json::from_str(&answer.body).expect("JSON");
     let counts = truth["counts"].as_array().expect("counts");
-    let text = |count: &Value, name: &str| count[name].as_str().expect("text").to_owned();
     let series = |count: &Value| {
-        let event = Event {
-            category: text(count, "category"),
-            version: text(count, "version"),
-            hostname: text(count, "hostname"),
-            event: text(count, "event"),
-        };
+        let text = |name: &str| count[name].as_str().expect("text");
+        let event = Event::new(Labels {
+            category: text("category"),
+            version: text("version"),
+            hostname: text("hostname"),
+            event: text("event"),
+        });
         let number = count["count"].as_u64().expect("a number");
-        ((text(count, "event_type"), event), number)
+        ((text("event_type").to_owned(), event), number)
     };
     counts.iter().map(series).collect()
 }
@@ -261,7 +261,11 @@ fn the_demo_shows_installs_within_five_seconds_and_they_are_true() {
     let paused = http::ask(simulator, "POST", "/simulator/pause", &[]);
     assert_eq!(paused.expect("an answer").status, 200);
     let truth = truth(simulator);
-    assert!(truth.keys().any(|(_, event)| event.event == "Installed"));
+    assert!(
+        truth
+            .keys()
+            .any(|(_, event)| event.labels().event == "Installed")
+    );
     until(PATIENCE, "the counts are the truth", || {
         (scrape().counts() == truth).then_some(())
     });

@@ -225,9 +225,10 @@ fn the_documented_sample_is_ten_installs() {
     assert_eq!(samples.counts().len(), 10);
     for ((log, event), count) in samples.counts() {
         assert_eq!((log.as_str(), count), ("device", 1));
-        let said = [&event.category, &event.version, &event.event].map(String::as_str);
+        let labels = event.labels();
+        let said = [labels.category, labels.version, labels.event];
         assert_eq!(said, ["MetaAccess", "1.1.1.1", "Installed"]);
-        assert!(hosts.contains(&event.hostname), "{event:?}");
+        assert!(hosts.contains(labels.hostname), "{event:?}");
     }
 }
 
@@ -268,7 +269,7 @@ fn hosts_shown(exporter: &Exporter) -> Vec<String> {
     let counts = samples.counts();
     counts
         .into_keys()
-        .map(|(_, event)| event.hostname)
+        .map(|(_, event)| event.labels().hostname.to_owned())
         .collect()
 }
 

@@ -1,6 +1,6 @@
 //! A plain HTTP/1.1 client: one request, one connection, and nothing that hides what was answered.
 
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -40,15 +40,54 @@ pub fn send(
     path: &str,
     headers: &[(&str, &str)],
 ) -> io::Result<TcpStream> {
-    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+    let mut stream = connect(address)?;
+    let headers = [headers, &[("Connection", "close")]].concat();
+    stream.write_all(request(method, path, &headers).as_bytes())?;
+    Ok(stream)
+}
+
+fn connect(address: SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    let mut request = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\n");
+    Ok(stream)
+}
+
+fn request(method: &str, path: &str, headers: &[(&str, &str)]) -> String {
+    let mut request = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n");
     for (name, value) in headers {
         request += &format!("{name}: {value}\r\n");
     }
-    request += "Connection: close\r\n\r\n";
-    stream.write_all(request.as_bytes())?;
-    Ok(stream)
+    request + "\r\n"
+}
+
+/// A connection that is kept for one request after the other.
+#[derive(Debug)]
+pub struct Connection(BufReader<TcpStream>);
+
+impl Connection {
+    pub fn to(address: SocketAddr) -> io::Result<Self> {
+        Ok(Self(BufReader::new(connect(address)?)))
+    }
+
+    /// Sends a GET and reads its answer, whose length has to be told.
+    pub fn get(&mut self, path: &str, headers: &[(&str, &str)]) -> io::Result<Answer> {
+        let request = request("GET", path, headers);
+        self.0.get_mut().write_all(request.as_bytes())?;
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            if self.0.read_line(&mut head)? == 0 {
+                return Err(odd("no whole head"));
+            }
+        }
+        let answer = answer(&head, &[])?;
+        let length = answer.header("content-length").map(str::parse);
+        let Some(Ok(length)) = length else {
+            return Err(odd("no length"));
+        };
+        let mut body = vec![0; length];
+        self.0.read_exact(&mut body)?;
+        self::answer(&head, &body)
+    }
 }
 
 /// Reads an answer to the end of its connection.
@@ -57,7 +96,10 @@ pub fn receive(mut stream: TcpStream) -> io::Result<Answer> {
     stream.read_to_end(&mut bytes)?;
     let end = bytes.windows(4).position(|four| four == b"\r\n\r\n");
     let (head, body) = bytes.split_at(end.ok_or_else(|| odd("no whole head"))?);
-    let (head, body) = (text(head.to_vec())?, body.get(4..).unwrap_or_default());
+    answer(&text(head.to_vec())?, body.get(4..).unwrap_or_default())
+}
+
+fn answer(head: &str, body: &[u8]) -> io::Result<Answer> {
     let mut lines = head.lines();
     let status = lines.next().and_then(|line| line.split(' ').nth(1));
     let status = status.and_then(|status| status.parse().ok());

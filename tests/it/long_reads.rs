@@ -112,7 +112,7 @@ fn lines_older_than_the_lookback_that_retention_takes_during_the_first_read_cost
             watch.until("the first read is through", |samples, truth| {
                 let new = |counts: &crate::samples::Counts| {
                     let new = counts.iter().filter(|((log, event), _)| {
-                        log == "device" && event.hostname != "TEST-OLD"
+                        log == "device" && event.labels().hostname != "TEST-OLD"
                     });
                     new.map(|(_, count)| count).sum::<u64>()
                 };

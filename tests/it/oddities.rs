@@ -228,7 +228,7 @@ fn a_purge_brings_no_line_from_before_the_lookback_back_as_new() {
             let counts = watch.rest_but_for(&["TEST-OLD"]).counts();
             let old = counts
                 .keys()
-                .filter(|(_, event)| event.hostname == "TEST-OLD");
+                .filter(|(_, event)| event.labels().hostname == "TEST-OLD");
             assert_eq!(old.count(), 0, "{counts:#?}");
         };
         none_is_old();

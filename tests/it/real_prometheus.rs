@@ -127,8 +127,9 @@ fn scrape_config(exporter: &Exporter) -> String {
 fn installs(api: &Api) -> BTreeMap<String, f64> {
     let mut installs = BTreeMap::new();
     for ((_, event), count) in api.counts() {
-        if event.category == "MetaAccess" && event.event == "Installed" {
-            *installs.entry(event.version).or_default() += count as f64;
+        let labels = event.labels();
+        if labels.category == "MetaAccess" && labels.event == "Installed" {
+            *installs.entry(labels.version.to_owned()).or_default() += count as f64;
         }
     }
     installs

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use metaaccess_exporter::event::Event;
+use metaaccess_exporter::event::{self, Event};
 
 /// Event counts by the log and the event.
 pub type Counts = BTreeMap<(String, Event), u64>;
@@ -102,16 +102,16 @@ impl Samples {
         let series = self.0.iter();
         let events = series.filter(|((name, _), _)| name == "metaaccess_events_total");
         let count = |((_, labels), value): (&(String, Labels), &f64)| {
-            let label = |name: &str| labels[name].clone();
-            let event = Event {
+            let label = |name: &str| labels[name].as_str();
+            let event = Event::new(event::Labels {
                 category: label("category"),
                 version: label("version"),
                 hostname: label("hostname"),
                 event: label("event"),
-            };
+            });
             assert_eq!(labels.len(), 6, "{labels:?}");
             assert_eq!(value.fract(), 0.0, "{event:?} {value}");
-            ((label("event_type"), event), *value as u64)
+            ((label("event_type").to_owned(), event), *value as u64)
         };
         events.map(count).collect()
     }

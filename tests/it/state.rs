@@ -480,7 +480,7 @@ fn a_lower_limit_of_series_after_a_restart_takes_no_count_away() {
         .iter()
         .filter(|(series, count)| before.get(series) != Some(count));
     let grown: Vec<(&str, u64)> = grown
-        .map(|((_, event), count)| (event.hostname.as_str(), *count))
+        .map(|((_, event), count)| (event.labels().hostname, *count))
         .collect();
     assert_eq!(grown, [("TEST-R1W3Y", 2), ("__other__", 2)]);
     assert!(before.keys().all(|series| counts.contains_key(series)));

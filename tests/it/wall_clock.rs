@@ -235,7 +235,7 @@ fn installs_on(watch: &Watch, host: &str) -> u64 {
 fn on_host(counts: &crate::samples::Counts, host: &str) -> u64 {
     let of_host = counts
         .iter()
-        .filter(|((_, event), _)| event.hostname == host);
+        .filter(|((_, event), _)| event.labels().hostname == host);
     of_host.map(|(_, count)| count).sum()
 }
 

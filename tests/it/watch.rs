@@ -85,7 +85,7 @@ impl<'a> Watch<'a> {
         self.until("every count is the truth", |samples, truth| {
             let of_others = |counts: &Counts| -> Counts {
                 let mut counts = counts.clone();
-                counts.retain(|(_, event), _| !hosts.contains(&event.hostname.as_str()));
+                counts.retain(|(_, event), _| !hosts.contains(&event.labels().hostname));
                 counts
             };
             of_others(&samples.counts()) == of_others(truth)

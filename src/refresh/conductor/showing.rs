@@ -5,7 +5,6 @@ use crate::api::failure::Failure;
 use crate::births::SavedScraper;
 use crate::clock;
 use crate::event::EventType;
-use crate::exposition::Format;
 use crate::refresh::Shown;
 use crate::saved::Changes;
 use crate::store::StoreError;
@@ -49,6 +48,11 @@ impl Conductor {
         let zone = self.source.zone_name();
         self.logs.iter_mut().for_each(|log| log.is_saved(&zone));
         Ok(())
+    }
+
+    /// Whether newborn series may take their values.
+    pub(super) fn are_ripe(&self) -> bool {
+        self.refresher.births().ripe(clock::now()).is_some()
     }
 
     /// Gives the newborn series that are ripe their values, which have to be saved before they are
@@ -104,9 +108,10 @@ impl Conductor {
         }
         let generation = births.newest();
         drop(births);
+        let [text, openmetrics] = self.events.rows();
         self.refresher.show(Shown {
-            text: self.events.row(Format::Text),
-            openmetrics: self.events.row(Format::OpenMetrics),
+            text,
+            openmetrics,
             generation,
         });
     }
