@@ -19,13 +19,14 @@ use jiff::tz::TimeZone;
 use metaaccess_exporter::api::v2;
 use metaaccess_exporter::births::Birth;
 use metaaccess_exporter::classify;
-use metaaccess_exporter::event::EventType;
+use metaaccess_exporter::event::{EventType, Minute};
+use metaaccess_exporter::ledger::{Gains, Ledger, Seen};
 use metaaccess_exporter::order::Order;
 use metaaccess_exporter::plan::{Answer, LogState, OrderSetting, Plan, Reach, Step};
 use metaaccess_exporter::series::{Series, SeriesLimits};
 use metaaccess_exporter::sight::{self, FingerprintKey};
 use metaaccess_exporter::sighting::What;
-use metaaccess_exporter::window::Query;
+use metaaccess_exporter::window::{PAGE, Query};
 
 fn main() {
     divan::main();
@@ -121,18 +122,23 @@ impl Known {
         let page = v2::parse(body).expect("a page");
         let sightings = sight::sightings(&page, &self.zone, &self.key);
         let gains = plan.answer(Answer::Lines(sightings), &mut self.state);
-        for gain in gains.iter().flat_map(|gains| &gains.lines) {
-            if let What::Event(event) = &gain.what {
-                let lines = u64::from(gain.count);
-                self.series
-                    .add(EventType::Device, event.labels(), lines, Birth::default());
-            }
+        for gains in &gains {
+            count(&mut self.series, gains);
         }
     }
 
     fn counted(&self) -> u64 {
         let all = self.series.of_log(EventType::Device);
         all.map(|one| one.count).sum()
+    }
+}
+
+fn count(series: &mut Series, gains: &Gains) {
+    for gain in &gains.lines {
+        if let What::Event(event) = &gain.what {
+            let lines = u64::from(gain.count);
+            series.add(EventType::Device, event.labels(), lines, Birth::default());
+        }
     }
 }
 
@@ -226,16 +232,43 @@ fn answers_to_a_first_read_of_new_series(bencher: Bencher) {
     read.measure(bencher);
 }
 
-/// The bodies of full pages.
-fn pages(descriptions: [&str; 4]) -> (Vec<String>, ItemsCount) {
-    let pages = (1..=20).map(|page| body(Query::full(page), LINES, descriptions));
+/// The same without the plan, which says what to ask and joins the answers.
+#[divan::bench]
+fn answers_that_need_not_be_joined(bencher: Bencher) {
+    let (pages, lines) = pages(LINES / PAGE, PHRASES);
+    let known = known(PHRASES);
+    bencher
+        .counter(lines)
+        .with_inputs(|| (Ledger::default(), known.series.clone()))
+        .bench_local_values(|(mut ledger, mut series)| {
+            ledger.begin(Minute(0));
+            for page in &pages {
+                let page = v2::parse(black_box(page.as_bytes())).expect("a page");
+                let sightings = sight::sightings(&page, &known.zone, &known.key);
+                for lines in sightings.chunk_by(|line, next| line.id.bucket == next.id.bucket) {
+                    let mut seen = Seen::default();
+                    seen.lines.reserve(lines.len());
+                    for line in lines {
+                        seen.one_more(line.id.fingerprint, &line.what);
+                    }
+                    let bucket = lines[0].id.bucket;
+                    count(&mut series, &ledger.apply(bucket, &seen, false));
+                }
+            }
+            (ledger, series)
+        });
+}
+
+/// The bodies of so many full pages.
+fn pages(pages: u64, descriptions: [&str; 4]) -> (Vec<String>, ItemsCount) {
+    let pages = (1..=pages).map(|page| body(Query::full(page), LINES, descriptions));
     let (pages, lines): (Vec<String>, Vec<usize>) = pages.unzip();
     (pages, ItemsCount::new(lines.iter().sum::<usize>()))
 }
 
 #[divan::bench]
 fn decoded_and_parsed(bencher: Bencher) {
-    let (pages, lines) = pages(PHRASES);
+    let (pages, lines) = pages(20, PHRASES);
     bencher.counter(lines).bench_local(|| {
         for page in &pages {
             black_box(v2::parse(black_box(page.as_bytes())).expect("a page"));
@@ -245,7 +278,7 @@ fn decoded_and_parsed(bencher: Bencher) {
 
 #[divan::bench]
 fn decoded_to_sightings(bencher: Bencher) {
-    let (pages, lines) = pages(PHRASES);
+    let (pages, lines) = pages(20, PHRASES);
     let (zone, key) = (TimeZone::UTC, FingerprintKey::new(b"sixteen bytes..."));
     bencher.counter(lines).bench_local(|| {
         for page in &pages {

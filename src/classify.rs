@@ -29,9 +29,8 @@ use crate::event::{Event, Labels};
 pub use name::{LONGEST_NAME, NOTHING_LEFT, event_name};
 pub use version::category_and_version;
 
-/// What is counted of a line with these fields, by the built-in rules.
-pub fn event(category: &str, hostname: &str, description: &str) -> Event {
-    let split = category_and_version(category);
+/// What is counted of a line of this category and version, by the built-in rules.
+pub fn event(split: (&str, &str), hostname: &str, description: &str) -> Event {
     named(split, hostname, &event_name(description, hostname))
 }
 
@@ -54,7 +53,8 @@ mod tests {
 
     #[test]
     fn a_line_is_counted_by_category_version_host_and_event() {
-        let event = event("MetaAccess (Version 1.1.1.1)", "TEST-B3WMO", "Installed");
+        let split = category_and_version("MetaAccess (Version 1.1.1.1)");
+        let event = event(split, "TEST-B3WMO", "Installed");
         let expected = Labels {
             category: "MetaAccess",
             version: "1.1.1.1",

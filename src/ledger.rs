@@ -47,6 +47,17 @@ impl Seen {
         held.0 = held.0.max(count);
     }
 
+    /// One more line with this fingerprint is there.
+    pub fn one_more(&mut self, fingerprint: Fingerprint, what: &What) {
+        let entry = self.lines.entry(fingerprint);
+        entry.or_insert_with(|| (0, what.clone())).0 += 1;
+    }
+
+    /// How many lines with this fingerprint were seen at once, if any were.
+    pub fn count(&self, fingerprint: Fingerprint) -> Option<u32> {
+        self.lines.get(&fingerprint).map(|(count, _)| *count)
+    }
+
     /// How many lines were seen at once.
     pub fn total(&self) -> u32 {
         let lines = self.lines.values().map(|(count, _)| count).sum();

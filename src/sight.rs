@@ -68,10 +68,13 @@ impl std::fmt::Debug for FingerprintKey {
 
 /// The entries of a page, in its order. Dates and times are read in `zone`. A local time that is
 /// skipped is taken for the one an hour later; of one that occurs twice, both minutes are given.
-pub fn sightings(page: &Page, zone: &TimeZone, key: &FingerprintKey) -> Vec<Sighting> {
-    let mut placed = Placed::default();
-    let sight = |entry: &Entry| match entry {
-        Entry::Line(line) => sight_line(line, placed.of(line.wall, zone), zone, key),
+pub fn sightings<'a>(page: &'a Page<'_>, zone: &TimeZone, key: &FingerprintKey) -> Vec<Sighting> {
+    let (mut placed, mut split) = (Placed::default(), Split::default());
+    let sight = |entry: &'a Entry<'_>| match entry {
+        Entry::Line(line) => {
+            let place = placed.of(line.wall, zone);
+            sight_line(line, place, split.of(&line.category), zone, key)
+        }
         Entry::Bad {
             reason,
             day,
@@ -80,6 +83,19 @@ pub fn sightings(page: &Page, zone: &TimeZone, key: &FingerprintKey) -> Vec<Sigh
         } => sight_bad(*reason, *day, [date, text], zone, key),
     };
     page.entries.iter().map(sight).collect()
+}
+
+/// The last category and what it splits into, which the next line has too as often as not.
+#[derive(Default)]
+struct Split<'a>(&'a str, (&'a str, &'a str));
+
+impl<'a> Split<'a> {
+    fn of(&mut self, category: &'a str) -> (&'a str, &'a str) {
+        if self.0 != category {
+            *self = Self(category, classify::category_and_version(category));
+        }
+        self.1
+    }
 }
 
 /// Where a local time lies: its minute, the second one where it occurs twice, and its day.
@@ -107,6 +123,7 @@ impl Placed {
 fn sight_line(
     line: &Line,
     place: Option<Place>,
+    split: (&str, &str),
     zone: &TimeZone,
     key: &FingerprintKey,
 ) -> Sighting {
@@ -128,7 +145,7 @@ fn sight_line(
         },
         again,
         day: Some(day),
-        what: What::Event(classify::event(category, hostname, description)),
+        what: What::Event(classify::event(split, hostname, description)),
     }
 }
 

@@ -48,8 +48,9 @@ pub struct Stretch {
     ids: Vec<LineId>,
     /// Where in `ids` the last segment begins.
     segment_from: usize,
-    /// How often each line is in the last segment.
-    segment: ByFingerprint<LineId, u32>,
+    /// How often each line is in the last segment; none while that is the only one, of which `seen`
+    /// says it.
+    segment: Option<ByFingerprint<LineId, u32>>,
     /// The lines of the segments before it.
     earlier: Fingerprints<LineId>,
     /// Of each line, as many as the segment has that holds most of it.
@@ -85,7 +86,7 @@ impl Stretch {
             arriving_from,
             ids: Vec::new(),
             segment_from: 0,
-            segment: ByFingerprint::default(),
+            segment: None,
             earlier: Fingerprints::default(),
             seen: BTreeMap::new(),
             places: BTreeMap::new(),
@@ -145,7 +146,16 @@ impl Stretch {
 
     /// Whether a line like this is held.
     pub fn holds(&self, id: &LineId) -> bool {
-        self.segment.contains_key(id) || self.earlier.contains(id)
+        self.in_segment(id) > 0 || self.earlier.contains(id)
+    }
+
+    /// How often the line is in the last segment.
+    fn in_segment(&self, id: &LineId) -> u32 {
+        let count = match &self.segment {
+            Some(segment) => segment.get(id).copied(),
+            None => (self.seen.get(&id.bucket)).and_then(|seen| seen.count(id.fingerprint)),
+        };
+        count.unwrap_or(0)
     }
 
     /// Adds an answer whose first lines are known to be the last ones held.
@@ -271,7 +281,7 @@ impl Stretch {
             (_, None) => true,
             (None, Some(_)) => false,
         };
-        settled && self.segment.get(id) == Some(&1) && !self.earlier.contains(id)
+        settled && self.in_segment(id) == 1 && !self.earlier.contains(id)
     }
 
     fn place(&mut self, place: usize, answer: &Response) {
@@ -298,9 +308,11 @@ impl Stretch {
             }
         }
         self.ambiguous.extend(in_both);
-        self.segment_from = self.ids.len();
+        let before = std::mem::replace(&mut self.segment_from, self.ids.len());
         self.goes_beyond = false;
-        self.earlier.extend(self.segment.drain().map(|(id, _)| id));
+        let segment = self.ids.get(before..).unwrap_or_default();
+        self.earlier.extend(segment);
+        self.segment = Some(ByFingerprint::default());
         self.end_with(answer);
         self.extend(&answer.sightings);
     }
@@ -337,7 +349,11 @@ impl Stretch {
             let seen = self.seen.entry(bucket).or_default();
             seen.lines.reserve(lines.len());
             for Sighting { id, what, .. } in lines {
-                let count = self.segment.entry(*id).or_default();
+                let Some(segment) = &mut self.segment else {
+                    seen.one_more(id.fingerprint, what);
+                    continue;
+                };
+                let count = segment.entry(*id).or_default();
                 *count += 1;
                 seen.at_least(id.fingerprint, *count, what);
             }

@@ -202,8 +202,11 @@ fn first_stage(
         (end > 0 && (has_moved || !is_older)).then_some((back, asked))
     } else {
         let ends = answers.last().is_none_or(Response::is_short);
+        if ends || reaches_below(from, &read) {
+            return None;
+        }
         let asked = next_query(&read);
-        (!ends && !reaches_below(from, &read)).then(|| (Stage::Down(read), asked))
+        Some((Stage::Down(read), asked))
     }
 }
 

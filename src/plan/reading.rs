@@ -90,7 +90,6 @@ impl Plan {
         let nothing_new = gains.is_empty() && minutes_of(&page.sightings).next().is_none();
         let ended = page.is_short() || (state.is_complete() && nothing_new);
         self.answers.push(page);
-        self.asked = next_query(&stretch);
         let withheld: Vec<Minute> = gains.iter().filter_map(|gains| gains.withheld).collect();
         if withheld.iter().any(|minute| stretch.begins_within(*minute)) {
             self.go_back();
@@ -106,7 +105,10 @@ impl Plan {
                     self.asked = ahead.query();
                     Phase::Ahead(stretch, ahead)
                 }
-                None => Phase::Read(stretch),
+                None => {
+                    self.asked = next_query(&stretch);
+                    Phase::Read(stretch)
+                }
             };
             return gains;
         }

@@ -56,7 +56,8 @@ fn the_documented_sample_is_ten_installs_on_ten_hosts() {
             panic!("a line was expected: {entry:?}")
         };
         assert_eq!(line.wall, date(2013, 12, 6).at(17, 28, 0, 0));
-        let event = classify::event(&line.category, &line.hostname, &line.description);
+        let split = classify::category_and_version(&line.category);
+        let event = classify::event(split, &line.hostname, &line.description);
         let labels = event.labels();
         let labels = [labels.category, labels.version, labels.event];
         assert_eq!(labels, ["MetaAccess", "1.1.1.1", "Installed"]);
