@@ -17,6 +17,7 @@ use crate::sighting::{Bucket, Fingerprint};
 pub struct Saved {
     pub logs: Vec<SavedLog>,
     pub buckets: Vec<SavedBucket>,
+    /// Of changes alone: what a store has of them it gives one by one.
     pub series: Vec<SavedSeries>,
     /// Fingerprints of the label sets and event names that found no room among the series; of
     /// changes, the new ones.

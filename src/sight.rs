@@ -270,7 +270,7 @@ mod tests {
             let key = FingerprintKey::new(b"sixteen bytes...");
             let mut hasher = key.0;
             for field in fields {
-                hasher.write_usize(field.len());
+                hasher.write_u64(field.len() as u64);
                 hasher.write(field.as_bytes());
             }
             prop_assert_eq!(key.fingerprint(fields), Fingerprint(hasher.finish()));

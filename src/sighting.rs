@@ -24,21 +24,13 @@ impl Hasher for Keyed {
     }
 
     fn write_u64(&mut self, value: u64) {
-        // An odd number with as many ones as zeros, so that every bit reaches the upper ones.
+        // Odd, and without a pattern: the golden ratio.
         const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
         self.0 = (self.0.rotate_left(23) ^ value).wrapping_mul(SPREAD);
     }
 
-    fn write_i64(&mut self, value: i64) {
-        self.write_u64(value.cast_unsigned());
-    }
-
     fn write_usize(&mut self, value: usize) {
         self.write_u64(value as u64);
-    }
-
-    fn write_isize(&mut self, value: isize) {
-        self.write_u64(value.cast_unsigned() as u64);
     }
 
     fn finish(&self) -> u64 {

@@ -17,7 +17,7 @@ use std::time::Duration;
 use crate::moment::Moment;
 use scrapers::{Regular, Scrapers};
 
-/// The longest that a series is shown at zero where nobody said how long.
+/// The longest that a series is shown at zero for the sake of scrapers that were sent that.
 const AUTO_AT_MOST: Duration = Duration::from_mins(5);
 
 /// The series that were shown first at the same time. Later ones are larger.
@@ -60,7 +60,7 @@ pub struct SavedScraper {
     pub id: ScraperId,
     /// Within this it comes again.
     pub period: Duration,
-    /// The newest generation that it was sent.
+    /// The newest generation that it was sent, often enough for all that look like it.
     pub served: Generation,
 }
 

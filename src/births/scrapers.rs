@@ -10,6 +10,9 @@ use crate::moment::Moment;
 /// More are not told apart: strangers with ever new names use no memory.
 const KNOWN_AT_MOST: usize = 1000;
 
+/// Who came so often and was never sent an answer to its end is not waited for: some never take one.
+const UNSERVED_AT_MOST: u8 = 3;
+
 /// Who was not seen for so long is forgotten.
 const FORGOTTEN_AFTER: Duration = Duration::from_hours(1);
 
@@ -21,6 +24,8 @@ struct Known {
     rhythm: Rhythm,
     /// It is one connection of a scraper, which ends with the process.
     is_connection: bool,
+    /// How often it came since it was sent an answer in full.
+    unserved: u8,
     /// What it was sent the last times, the newest first.
     served: [Generation; ALIKE_AT_MOST],
 }
@@ -41,8 +46,15 @@ impl Known {
         Self {
             rhythm,
             is_connection,
+            unserved: 0,
             served: [Generation::default(); ALIKE_AT_MOST],
         }
+    }
+
+    /// When it comes again, if it is to be waited for.
+    fn period(&self, now: Moment) -> Option<Period> {
+        let is_served = self.unserved <= UNSERVED_AT_MOST;
+        self.rhythm.period(now).filter(|_| is_served)
     }
 
     /// A connection is one scraper's, whatever else looks like that.
@@ -70,8 +82,10 @@ impl Scrapers {
     pub(super) fn came(&mut self, id: ScraperId, is_connection: bool, arrived: Moment) {
         if let Some(known) = self.0.get_mut(&id) {
             known.rhythm.came(arrived);
+            known.unserved = known.unserved.saturating_add(1);
         } else if self.has_room(arrived) {
-            let known = Known::new(Rhythm::new(arrived), is_connection);
+            let mut known = Known::new(Rhythm::new(arrived), is_connection);
+            known.unserved = 1;
             self.0.insert(id, known);
         }
     }
@@ -80,6 +94,7 @@ impl Scrapers {
         if let Some(known) = self.0.get_mut(&id) {
             known.served.rotate_right(1);
             known.served[0] = generation;
+            known.unserved = 0;
         }
     }
 
@@ -93,18 +108,25 @@ impl Scrapers {
         let strangers = self
             .0
             .iter()
-            .filter(|(_, known)| known.rhythm.period(now).is_none());
-        let eldest = strangers.min_by_key(|(id, known)| (known.rhythm.last(), **id));
+            .filter(|(_, known)| known.period(now).is_none());
+        // Connections first: one may come again by another.
+        let eldest =
+            strangers.min_by_key(|(id, known)| (!known.is_connection, known.rhythm.last(), **id));
         if let Some(id) = eldest.map(|(id, _)| *id) {
             self.0.remove(&id);
         }
         self.0.len() < KNOWN_AT_MOST
     }
 
+    #[cfg(test)]
+    pub(super) fn knows(&self, id: ScraperId) -> bool {
+        self.0.contains_key(&id)
+    }
+
     pub(super) fn regular(&self, now: Moment) -> impl Iterator<Item = Regular> {
         let known = self.0.values();
         known.filter_map(move |known| {
-            let period = known.rhythm.period(now)?;
+            let period = known.period(now)?;
             Some(Regular {
                 period: period.length,
                 saw: known.saw(period),
@@ -117,7 +139,7 @@ impl Scrapers {
     pub(super) fn saved(&self, now: Moment) -> Vec<SavedScraper> {
         let known = self.0.iter().filter(|(_, known)| !known.is_connection);
         let regular = known.filter_map(|(id, known)| {
-            let period = known.rhythm.period(now)?;
+            let period = known.period(now)?;
             Some(SavedScraper {
                 id: *id,
                 period: Duration::from_secs(period.length.as_secs_f64().ceil() as u64),

@@ -171,6 +171,29 @@ fn a_scrape_whose_answer_did_not_arrive_owes_the_zero_still() {
 }
 
 #[test]
+fn who_never_takes_an_answer_to_its_end_holds_nothing_up_for_long() {
+    let mut births = with(ZeroFor::Auto);
+    let scraper = Scraper {
+        id: PROMETHEUS,
+        connection: ScraperId(9),
+    };
+    for second in (0..=300).step_by(20) {
+        births.came(scraper, at(second));
+    }
+    births.are_shown(at(301));
+    assert_eq!(births.ripe(at(302)), Some(Generation(1)));
+    // One that was served, and then no more.
+    let mut births = scraped(PROMETHEUS, 20, 100);
+    births.are_shown(at(101));
+    for second in [120, 140, 160] {
+        births.came(scraper, at(second));
+        assert_eq!(births.ripe(at(second)), None, "its zero is owed");
+    }
+    births.came(scraper, at(180));
+    assert_eq!(births.ripe(at(180)), Some(Generation(1)));
+}
+
+#[test]
 fn an_answer_that_ends_after_a_later_one_is_no_second_zero() {
     let mut births = scraped(PROMETHEUS, 20, 100);
     births.are_shown(at(101));
@@ -200,6 +223,20 @@ fn what_nobody_can_have_saved_holds_nothing_up() {
 #[test]
 fn a_crowd_of_strangers_takes_no_room_from_a_regular_scraper() {
     let mut births = scraped(PROMETHEUS, 20, 100);
+    births.came(
+        Scraper {
+            id: CURL,
+            connection: ScraperId(8),
+        },
+        at(100),
+    );
+    for nth in 0..5000 {
+        scrape_by(&mut births, ScraperId(3), 1_000_000 + nth, 101);
+    }
+    assert!(
+        births.scrapers.knows(CURL),
+        "connections go before scrapers"
+    );
     for stranger in 10..5000 {
         scrape(&mut births, ScraperId(stranger), 101);
     }

@@ -201,12 +201,13 @@ impl Conductor {
     /// values: the vendor may have us wait for an hour.
     async fn wait(&mut self, until: Moment) -> bool {
         let mut wished = false;
+        let end = tokio::time::sleep(until.since(clock::now()));
+        tokio::pin!(end);
         let shared = Arc::clone(&self.refresher.shared);
         loop {
             tokio::select! {
-                () = tokio::time::sleep(until.since(clock::now())) => {
-                    return wished || shared.gate.is_wished();
-                }
+                biased;
+                () = &mut end => return wished || shared.gate.is_wished(),
                 () = shared.gate.wished() => wished = true,
             }
             if self.are_ripe() {

@@ -28,14 +28,18 @@ impl Marks {
         &self.places
     }
 
-    /// The marked places from the lowest to the highest, of which none is marked any more.
-    pub(super) fn take(&mut self) -> Vec<Place> {
-        let mut places = std::mem::take(&mut self.places);
-        for place in &places {
+    pub(super) fn clear(&mut self) {
+        for place in std::mem::take(&mut self.places) {
             if let Some(bits) = self.bits.get_mut(place / BITS) {
                 *bits = 0;
             }
         }
+    }
+
+    /// The marked places from the lowest to the highest, of which none is marked any more.
+    pub(super) fn take(&mut self) -> Vec<Place> {
+        let mut places = self.places.clone();
+        self.clear();
         places.sort_unstable();
         places
     }

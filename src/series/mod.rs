@@ -137,7 +137,7 @@ impl Series {
     /// Notes that all changes are saved.
     pub fn are_saved(&mut self) {
         for of_log in self.logs.values_mut() {
-            of_log.unsaved.take();
+            of_log.unsaved.clear();
         }
         self.overflow.is_saved();
     }

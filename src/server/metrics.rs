@@ -22,8 +22,6 @@ use crate::moment::Moment;
 use crate::process;
 use crate::refresh::{Refresher, Shown, Waited};
 
-const TIMEOUT: HeaderName = HeaderName::from_static("x-prometheus-scrape-timeout-seconds");
-
 impl Exporter {
     /// Refreshes and answers. To be asked for the head alone is no scrape: nobody reads the counts.
     pub(super) async fn metrics(
@@ -35,8 +33,8 @@ impl Exporter {
         let arrived = clock::now();
         let headers = request.headers();
         let is_scrape = *request.method() == Method::GET;
-        let scraper = self.scraper(peer, request);
-        if is_scrape {
+        let scraper = is_scrape.then(|| self.scraper(peer, request));
+        if let Some(scraper) = scraper {
             for refresher in &self.refreshers {
                 refresher.came(scraper, arrived);
             }
@@ -52,7 +50,7 @@ impl Exporter {
             .map(|refresher| (refresher.clone(), refresher.shown()))
             .collect();
         let mut body = self.body(wanted, &of);
-        if is_scrape {
+        if let Some(scraper) = scraper {
             body = body.with_receipt(delivery, Receipt { scraper, of });
         }
         answer(wanted, body)
@@ -93,7 +91,7 @@ impl Exporter {
             hasher.write(b"\n");
         };
         write(peer.ip().to_canonical().to_string().as_bytes());
-        for name in [&header::USER_AGENT, &TIMEOUT] {
+        for name in [header::USER_AGENT.as_str(), deadline::TIMEOUT_HEADER] {
             let value = headers.get(name);
             write(value.map_or(&b""[..], HeaderValue::as_bytes));
         }

@@ -196,7 +196,7 @@ prop_compose! {
         texts in [a_text(), a_text(), a_text(), a_text()],
         count in a_count(),
         created in option::of(any::<u32>()),
-        zero in option::of(any::<u32>().prop_map(Generation)),
+        zero in option::of((0..u32::MAX).prop_map(Generation)),
     ) -> SavedSeries {
         let [category, version, hostname, event] = texts.each_ref().map(|text| &**text);
         let event = Event::new(Labels { category, version, hostname, event });
@@ -223,7 +223,7 @@ prop_compose! {
 }
 
 prop_compose! {
-    fn a_saved_scraper()(id in any::<u64>(), seconds in 0_u64..9999, served: u32) -> SavedScraper {
+    fn a_saved_scraper()(id in any::<u64>(), seconds in 0_u64..9999, served in 0..u32::MAX) -> SavedScraper {
         SavedScraper {
             id: ScraperId(id),
             period: Duration::from_secs(seconds),

@@ -177,7 +177,7 @@ struct Members<'a> {
 
 #[derive(serde::Deserialize)]
 #[serde(field_identifier, rename_all = "lowercase")]
-enum Name {
+pub(super) enum Name {
     Logs,
     Date,
     EventLog,

@@ -285,6 +285,13 @@ fn a_date() -> impl Strategy<Value = String> {
 }
 
 #[test]
+fn lists_are_no_objects() {
+    assert_eq!(failure(b"[[]]"), Some(Failure::UnexpectedAnswer));
+    let day = format!(r#"{{"logs": [["Dec 6, 2013", ["{INSTALL}"]]]}}"#);
+    assert_eq!(bad(&day).0, BadLine::NotText);
+}
+
+#[test]
 fn the_documented_sample_is_plain() {
     assert_eq!(plain::parse(SAMPLE), parse_any(SAMPLE).ok());
     assert!(plain::parse(SAMPLE).is_some());
