@@ -53,9 +53,9 @@ impl Seen {
         entry.or_insert_with(|| (0, what.clone())).0 += 1;
     }
 
-    /// How many lines with this fingerprint were seen at once, if any were.
-    pub fn count(&self, fingerprint: Fingerprint) -> Option<u32> {
-        self.lines.get(&fingerprint).map(|(count, _)| *count)
+    /// How many lines with this fingerprint were seen at once.
+    pub fn count(&self, fingerprint: Fingerprint) -> u32 {
+        self.lines.get(&fingerprint).map_or(0, |(count, _)| *count)
     }
 
     /// How many lines were seen at once.

@@ -146,16 +146,13 @@ impl Stretch {
 
     /// Whether a line like this is held.
     pub fn holds(&self, id: &LineId) -> bool {
-        self.in_segment(id) > 0 || self.earlier.contains(id)
+        self.most_of(id) > 0
     }
 
-    /// How often the line is in the last segment.
-    fn in_segment(&self, id: &LineId) -> u32 {
-        let count = match &self.segment {
-            Some(segment) => segment.get(id).copied(),
-            None => (self.seen.get(&id.bucket)).and_then(|seen| seen.count(id.fingerprint)),
-        };
-        count.unwrap_or(0)
+    /// How often the line is in the segment that holds most of it.
+    fn most_of(&self, id: &LineId) -> u32 {
+        let seen = self.seen.get(&id.bucket);
+        seen.map_or(0, |seen| seen.count(id.fingerprint))
     }
 
     /// Adds an answer whose first lines are known to be the last ones held.
@@ -281,7 +278,7 @@ impl Stretch {
             (_, None) => true,
             (None, Some(_)) => false,
         };
-        settled && self.in_segment(id) == 1 && !self.earlier.contains(id)
+        settled && self.most_of(id) == 1 && !self.earlier.contains(id)
     }
 
     fn place(&mut self, place: usize, answer: &Response) {
