@@ -78,6 +78,33 @@ fn the_readme_names_the_two_commands() {
     }
 }
 
+/// Cargo looks for a benchmark or an example whose path is not named before it builds anything else.
+#[test]
+fn the_image_is_built_from_the_files_that_it_takes() {
+    let manifest = read("Cargo.toml");
+    let sections = manifest.split("\n[").skip(1);
+    let others = sections.filter(|section| {
+        ["[bench]]", "[example]]"]
+            .iter()
+            .any(|kind| section.starts_with(kind))
+    });
+    let mut paths = Vec::new();
+    for section in others {
+        let path = section
+            .lines()
+            .find_map(|line| line.strip_prefix("path = "));
+        paths.push(path.unwrap_or_else(|| panic!("no path: {section}")));
+    }
+    assert!(!paths.is_empty());
+    let taken = read(".dockerignore");
+    for file in ["Cargo.toml", "Cargo.lock", "src", "LICENSE"] {
+        assert!(
+            taken.lines().any(|line| line == format!("!{file}")),
+            "{file}"
+        );
+    }
+}
+
 #[test]
 fn the_readme_says_what_to_do_about_every_failure() {
     let readme = read("README.md");
