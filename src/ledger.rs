@@ -272,14 +272,12 @@ impl Ledger {
         self.horizon = Some(horizon);
         // Only what goes is looked at: of each kind the oldest comes first.
         let below = |bucket: &Bucket| !at_or_above(*bucket, horizon);
-        let days = self.buckets.range(Bucket::Day(Minute(i64::MIN))..);
-        let minutes = self.buckets.range(Bucket::At(Minute(i64::MIN))..);
+        let oldest = Minute(i64::MIN);
+        let days = self.buckets.range(Bucket::Day(oldest)..Bucket::At(oldest));
+        let minutes = self.buckets.range(Bucket::At(oldest)..);
         let days = days.map(|(bucket, _)| *bucket).take_while(below);
         let minutes = minutes.map(|(bucket, _)| *bucket).take_while(below);
-        let forgotten: Vec<Bucket> = days
-            .take_while(|bucket| bucket.minute().is_none())
-            .chain(minutes)
-            .collect();
+        let forgotten: Vec<Bucket> = days.chain(minutes).collect();
         for bucket in &forgotten {
             self.buckets.remove(bucket);
             self.unsaved.remove(bucket);

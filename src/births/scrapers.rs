@@ -135,7 +135,8 @@ impl Scrapers {
         })
     }
 
-    /// The regular ones, but for single connections. Their periods are whole seconds, so that they do not change all the time.
+    /// The regular ones, but for single connections. Their periods are whole seconds, so that they do
+    /// not change all the time.
     pub(super) fn saved(&self, now: Moment) -> Vec<SavedScraper> {
         let known = self.0.iter().filter(|(_, known)| !known.is_connection);
         let regular = known.filter_map(|(id, known)| {

@@ -24,8 +24,9 @@ pub struct Restored {
 }
 
 impl Restored {
-    /// Takes up what was saved, for these logs, with its series. Where the lines are read in another zone than before,
-    /// their minutes are moved as the lines will be: a line that was counted is not a new one.
+    /// Takes up what was saved, for these logs, with its series. Where the lines are read in another
+    /// zone than before, their minutes are moved as the lines will be: a line that was counted is not
+    /// a new one.
     pub fn new(
         saved: Saved,
         mut series: Series,
