@@ -123,12 +123,15 @@ impl Stretch {
         if places.is_empty() {
             return Join::Apart;
         }
-        let anchored = |place: &&usize| self.is_anchored(**place, lines);
         let several = places.len() > 1;
         // An anchor that stands only once allows only one place; but a line of the last minute held
-        // may stand there once more among those that are not read yet.
-        let is_proof =
-            |place: &&usize| anchored(place) && (!several || self.is_proven(**place, lines));
+        // may stand there once more among those that are not read yet. It may be that one which is
+        // shown where there are several places, or where the lines fell back, perhaps past the end
+        // of what is held.
+        let is_proof = |place: &&usize| {
+            let needs_proof = several || self.falls_back_at(**place, answer);
+            self.is_anchored(**place, lines) && (!needs_proof || self.is_proven(**place, lines))
+        };
         let Some(place) = places.iter().find(is_proof).copied() else {
             self.begin_segment(answer);
             return Join::Ambiguous;
@@ -249,6 +252,12 @@ impl Stretch {
         held.iter()
             .zip(sightings)
             .all(|(id, sighting)| *id == sighting.id)
+    }
+
+    /// Whether an answer at this place shows less of what is held than was asked for.
+    fn falls_back_at(&self, place: usize, answer: &Response) -> bool {
+        let shown_again = as_u64(self.ids.len() - place);
+        !self.goes_beyond && shown_again < self.next_place.saturating_sub(answer.start)
     }
 
     /// Whether an answer at this place shares an anchor with the last segment: then nothing came in
@@ -466,11 +475,24 @@ mod tests {
 
     #[test]
     fn lines_that_vanished_between_two_requests_leave_no_gap_unseen() {
-        let mut stretch = Stretch::new(&response(0, 5, "abcde"), NOTHING_ARRIVES);
-        assert_eq!(stretch.join(&response(3, 5, "efghi")), Join::Joined);
+        let mut stretch = Stretch::new(&response(0, 5, "abcdn"), NOTHING_ARRIVES);
+        assert_eq!(stretch.join(&response(2, 5, "dnopq")), Join::Joined);
         assert_eq!(stretch.moved(), -1);
-        assert_eq!(stretch.join(&response(6, 5, "kl")), Join::Apart);
-        assert_eq!(counts(&stretch), "a1b1c1d1e1f1g1h1i1");
+        assert_eq!(stretch.join(&response(5, 5, "st")), Join::Apart);
+        assert_eq!(counts(&stretch), "a1b1c1d1n1o1p1q1");
+    }
+
+    #[test]
+    fn an_equal_line_past_the_end_of_what_is_held_is_not_taken_for_the_last_line_held() {
+        let mut stretch = Stretch::new(&response(0, 5, "abcde"), None);
+        // The log holds abcdefgehij. Asked from place 3 on, but four lines fell away at its old end,
+        // so that f and g were never shown.
+        assert_eq!(stretch.join(&response(3, 4, "ehij")), Join::Ambiguous);
+        assert_eq!(stretch.ambiguous_minutes(), BTreeSet::from([Minute(9)]));
+        // A line of a minute that is held to its end stands nowhere else.
+        let mut stretch = Stretch::new(&response(0, 5, "abcdn"), None);
+        assert_eq!(stretch.join(&response(2, 5, "dnopq")), Join::Joined);
+        assert_eq!(stretch.moved(), -1);
     }
 
     #[test]

@@ -140,6 +140,8 @@ enum Between {
     },
     /// The old end shrinks.
     Retention(usize),
+    /// Lines come, and so many of the oldest go.
+    ArrivalsAndRetention(Vec<Arrival>, usize),
 }
 
 struct Reader {
@@ -238,6 +240,10 @@ impl Reader {
                 }
                 Some(Between::Purge { from, lines }) => model.purge_between_pages(from, lines),
                 Some(Between::Retention(lines)) => model.purge(0, lines),
+                Some(Between::ArrivalsAndRetention(arrivals, lines)) => {
+                    model.arrive(&arrivals);
+                    model.purge(0, lines);
+                }
                 None => {}
             }
         }
@@ -596,6 +602,36 @@ proptest! {
             }
         }
         let (model, reader) = play(newest_first, &history, rounds);
+        reader.assert_exact(&model, Minute(0));
+    }
+
+    #[test]
+    fn lines_that_retention_takes_while_few_kinds_of_lines_come_cost_no_count(
+        newest_first in any::<bool>(),
+        kinds in 4_u64..30,
+        taken in 0_usize..9,
+        rounds in prop::collection::vec(
+            prop::collection::vec(prop::collection::vec((0_i64..8, any::<u64>()), 0..14), 0..8),
+            1..8,
+        ),
+    ) {
+        let order = if newest_first { Order::NewestFirst } else { Order::OldestFirst };
+        let line = |(on, text): &(i64, u64)| Arrival::Line {
+            minutes_on: i64::from(*on == 0),
+            text: text % kinds,
+        };
+        // So long that its old end is far from what is still written.
+        let mut model = distinct(700, 2);
+        let mut reader = Reader::new(OrderSetting::Auto);
+        reader.rest(&mut model, order);
+        for round in &rounds {
+            let between = round.iter().map(|arrivals| {
+                Between::ArrivalsAndRetention(arrivals.iter().map(line).collect(), taken)
+            });
+            reader.read(&mut model, order, between);
+        }
+        reader.spare = 100;
+        reader.rest(&mut model, order);
         reader.assert_exact(&model, Minute(0));
     }
 
