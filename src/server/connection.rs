@@ -14,10 +14,14 @@ use tracing::debug;
 
 use super::Exporter;
 use super::delivery::{Delivery, Signing};
+use super::patience::Patient;
 
 /// For the head of a request, and between two requests of one connection: longer than most scrape
 /// intervals, so that scrapers keep theirs.
 const IDLE_AT_MOST: Duration = Duration::from_secs(120);
+
+/// For a peer to take some more of its answer: far longer than any scraper waits for all of it.
+const TAKES_NOTHING_AT_MOST: Duration = Duration::from_secs(60);
 
 pub(super) fn connect(
     stream: TcpStream,
@@ -30,7 +34,7 @@ pub(super) fn connect(
     let exporter = Arc::clone(exporter);
     let delivery = Delivery::default();
     let stream = Signing {
-        stream,
+        stream: Patient::new(stream, TAKES_NOTHING_AT_MOST),
         delivery: delivery.clone(),
     };
     let answer = service_fn(move |request| {

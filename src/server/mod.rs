@@ -6,6 +6,7 @@ mod deadline;
 mod delivery;
 mod metrics;
 mod pages;
+mod patience;
 
 use std::future::Future;
 use std::net::SocketAddr;
