@@ -283,6 +283,37 @@ pub const SCRAPES_STALE: Metric = counter(
     "Scrapes that were answered before the refresh they waited for had ended, since their time was over or the budget used up.",
 );
 
+pub const CONNECTIONS: Metric = gauge(
+    "metaaccess_exporter_connections",
+    &[],
+    "Connections to the exporter that are open (--web.max-connections).",
+);
+pub const CONNECTIONS_REFUSED: Metric = counter(
+    "metaaccess_exporter_connections_refused_total",
+    &["reason"],
+    "Connections that found no place but for a word (full), gave theirs to another while nothing was asked (displaced), or came to no TLS handshake (handshake).",
+);
+pub const REQUESTS_REFUSED: Metric = counter(
+    "metaaccess_exporter_requests_refused_total",
+    &["reason"],
+    "Requests to the exporter that were not looked into: over rate_limit of the web configuration, with a body, beyond the limit of connections (full), without a right password (unauthorized), or with too many waiting for a verdict on theirs (queue).",
+);
+pub const PANICS: Metric = counter(
+    "metaaccess_exporter_panics_total",
+    &[],
+    "Requests that were answered with 500 since the exporter has a mistake.",
+);
+pub const WEB_CONFIG_SUCCESSFUL: Metric = gauge(
+    "metaaccess_exporter_web_config_last_reload_successful",
+    &[],
+    "Whether the file of --web.config.file and those that it names could be read when they were last changed (1), or not (0): then those before are in force. Absent without that flag.",
+);
+pub const WEB_CONFIG_RELOADED: Metric = gauge(
+    "metaaccess_exporter_web_config_last_reload_success_timestamp_seconds",
+    &[],
+    "When the web configuration in force was read, as Unix time. Absent without --web.config.file.",
+);
+
 const NONE: &[&str] = &[];
 pub const PROCESS_CPU: Metric = counter(
     "process_cpu_seconds_total",
@@ -360,6 +391,12 @@ pub const ALL: &[Metric] = &[
     BUILD,
     SCRAPES,
     SCRAPES_STALE,
+    CONNECTIONS,
+    CONNECTIONS_REFUSED,
+    REQUESTS_REFUSED,
+    PANICS,
+    WEB_CONFIG_SUCCESSFUL,
+    WEB_CONFIG_RELOADED,
     PROCESS_CPU,
     PROCESS_RESIDENT,
     PROCESS_VIRTUAL,
@@ -375,6 +412,10 @@ pub const LIVE: &[Metric] = &[
     REGULAR_SCRAPERS,
     SCRAPES,
     SCRAPES_STALE,
+    CONNECTIONS,
+    CONNECTIONS_REFUSED,
+    REQUESTS_REFUSED,
+    PANICS,
     PROCESS_CPU,
     PROCESS_RESIDENT,
     PROCESS_VIRTUAL,

@@ -46,7 +46,7 @@ fn execute(config: Config) -> anyhow::Result<()> {
             Command::Simulate(config) => {
                 run::simulate(config, run::told_to_stop()?, introduce).await
             }
-            Command::Healthcheck(address) => run::healthcheck(address).await,
+            Command::Healthcheck(asked) => run::healthcheck(asked).await,
         }
     })
 }

@@ -74,12 +74,20 @@ pub struct WebFlags {
     /// TLS, client certificates and basic auth: a file in the exporter-toolkit format
     #[arg(long = "web.config.file", value_name = "PATH")]
     pub web_config_file: Option<Given>,
-    /// Allow a reload of the configuration by POST to /-/reload
+    /// Allow a reload of the configuration by POST or PUT to /-/reload
     #[arg(
         long = "web.enable-lifecycle", value_name = "BOOL", num_args = 0..=1,
         require_equals = true, default_missing_value = "true", default_value = "false"
     )]
     pub enable_lifecycle: Given,
+    /// The most connections that are answered at the same time, 1 to 65536; health checks find a place
+    /// beyond it
+    #[arg(
+        long = "web.max-connections",
+        value_name = "CONNECTIONS",
+        default_value = "512"
+    )]
+    pub max_connections: Given,
 }
 
 #[derive(Debug, Args)]

@@ -9,9 +9,10 @@ use super::flags::{Chosen, Cli, LogFlags, MetricsFlags, ScrapeFlags, WebFlags};
 use super::mistake::{Mistake, Mistakes, Problem};
 use super::secret::ACCESS_TOKEN;
 use super::settings::{
-    AccountConfig, Command, Config, Demo, Exporter, Log, Metrics, Reading, Scrape, Web,
+    AccountConfig, Command, Config, Demo, Exporter, Healthcheck, Log, Metrics, Reading, Scrape, Web,
 };
 use super::verb::Verb;
+use super::web::WebFile;
 use super::{account, address, duration, help, hostnames, place, simulate, value};
 use crate::budget::RateLimit;
 
@@ -111,10 +112,31 @@ fn demo(cli: &Cli, mistakes: &mut Mistakes) -> Option<Demo> {
 fn web(flags: &WebFlags, mistakes: &mut Mistakes) -> Option<Web> {
     let listen = listen(flags, mistakes);
     let telemetry_path = mistakes.read(&flags.telemetry_path, value::telemetry_path);
+    let config = web_config(flags, mistakes);
+    let has_lifecycle = mistakes.read(
+        &flags.enable_lifecycle,
+        value::choice(&[("true", true), ("false", false)]),
+    );
+    let max_connections = mistakes.read(&flags.max_connections, value::number(1..=65_536));
     Some(Web {
         listen: listen?,
         telemetry_path: telemetry_path?,
+        config: config?,
+        has_lifecycle: has_lifecycle?,
+        max_connections: max_connections?,
     })
+}
+
+/// The web configuration, or everything that is wrong with it.
+fn web_config(flags: &WebFlags, mistakes: &mut Mistakes) -> Option<Option<WebFile>> {
+    let path = mistakes.read_if_given(flags.web_config_file.as_ref(), value::path)?;
+    let Some(path) = path else {
+        return Some(None);
+    };
+    let read = WebFile::read(&path).map_err(|error| {
+        error.mistakes().for_each(|mistake| mistakes.add(mistake));
+    });
+    read.ok().map(Some)
 }
 
 fn listen(flags: &WebFlags, mistakes: &mut Mistakes) -> Option<Vec<SocketAddr>> {
@@ -138,7 +160,8 @@ fn listen(flags: &WebFlags, mistakes: &mut Mistakes) -> Option<Vec<SocketAddr>> 
     all_read.then_some(listen)
 }
 
-fn healthcheck(flags: &WebFlags, mistakes: &mut Mistakes) -> Option<SocketAddr> {
+fn healthcheck(flags: &WebFlags, mistakes: &mut Mistakes) -> Option<Healthcheck> {
+    let web_config = mistakes.read_if_given(flags.web_config_file.as_ref(), value::path);
     let first = listen(flags, mistakes)?.into_iter().next()?;
     if first.port() == 0 {
         mistakes.add(Mistake::about(
@@ -146,7 +169,10 @@ fn healthcheck(flags: &WebFlags, mistakes: &mut Mistakes) -> Option<SocketAddr> 
             "port 0 lets the system choose, so healthcheck cannot know it; name the port",
         ));
     }
-    Some(address::reached_at(first))
+    Some(Healthcheck {
+        address: address::reached_at(first),
+        web_config: web_config?,
+    })
 }
 
 /// Without its own value the least interval leaves a fifth of the budget to spare; that needs
@@ -364,7 +390,7 @@ mod tests {
     #[test]
     fn healthcheck_asks_where_the_exporter_listens() {
         let asked = |line: &str| match typed(line, &[]).map(|config| config.command) {
-            Ok(Command::Healthcheck(address)) => address.to_string(),
+            Ok(Command::Healthcheck(asked)) => asked.address.to_string(),
             other => panic!("{line:?}: {other:?}"),
         };
         assert_eq!(asked("healthcheck"), "127.0.0.1:19720");

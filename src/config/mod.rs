@@ -29,6 +29,8 @@ mod settings;
 mod simulate;
 mod value;
 mod verb;
+mod web;
+mod yaml;
 
 use std::ffi::OsString;
 
@@ -37,14 +39,15 @@ pub use environment::Environment;
 pub use mistake::{Mistake, Problem};
 pub use secret::{Secret, SecretError, TokenSource};
 pub use settings::{
-    AccountConfig, Command, Config, Demo, Endpoint, Exporter, Limits, Log, LogFormat, LogLevel,
-    Metrics, Reading, Scrape, Web,
+    AccountConfig, Command, Config, Demo, Endpoint, Exporter, Healthcheck, Limits, Log, LogFormat,
+    LogLevel, Metrics, Reading, Scrape, Web,
 };
 pub use simulate::{Fault, FaultName, SimulateConfig};
 pub use table::flags_markdown;
+pub use web::{PasswordHash, WebConfig, WebConfigError, WebFile};
 
 /// Reads the command line, the program's name first, over the environment. Touches no file but
-/// those that hold the token and the certificate authorities.
+/// those that hold the token, the certificate authorities and the web configuration.
 pub fn parse(
     args: impl Iterator<Item = OsString>,
     environment: &Environment,

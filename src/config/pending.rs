@@ -16,11 +16,7 @@ const TOKENS: &str = "access tokens are not fetched; leave it out, and give a to
                       --api.access-token-file or METAACCESS_ACCESS_TOKEN";
 
 #[rustfmt::skip]
-const ROWS: [Row; 7] = [
-    ("web.config.file", None,
-        "/metrics is served in clear text to everybody; leave it out, and put a proxy before it \
-         where that must not be"),
-    ("web.enable-lifecycle", Some("false"), "restart to change the configuration; leave it out"),
+const ROWS: [Row; 5] = [
     ("config.file", None, "one account is served, set by flags; leave it out"),
     ("api.client-id", None, TOKENS),
     ("api.client-secret-file", None, TOKENS),

@@ -125,8 +125,6 @@ mod tests {
     #[test]
     fn what_is_not_built_yet_is_refused_and_says_what_holds_instead() {
         for line in [
-            "--web.config.file=web.yml",
-            "--web.enable-lifecycle",
             "--config.file=accounts.yml",
             "--api.client-id=hunter3",
             "--api.client-secret-file=hunter3",
@@ -159,12 +157,6 @@ mod tests {
             "{all:?}"
         );
         assert!(!all.concat().contains("hunter3"));
-    }
-
-    #[test]
-    fn what_is_not_built_yet_may_ask_for_what_the_program_does_already() {
-        let line = "--web.enable-lifecycle=false";
-        assert!(typed(line, &ACCOUNT).is_ok());
     }
 
     #[test]

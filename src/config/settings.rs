@@ -11,6 +11,7 @@ use super::ca::CaFile;
 use super::duration;
 use super::secret::{Secret, TokenSource};
 use super::simulate::SimulateConfig;
+use super::web::WebFile;
 use crate::births::ZeroFor;
 use crate::budget::RateLimit;
 use crate::event::{Account, EventType};
@@ -32,8 +33,16 @@ pub enum Command {
     Serve(Exporter),
     Demo(Demo),
     Simulate(SimulateConfig),
-    /// Ask `/-/healthy` at this address.
-    Healthcheck(SocketAddr),
+    Healthcheck(Healthcheck),
+}
+
+/// A question whether a running exporter is healthy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Healthcheck {
+    /// Where it is reached from this machine.
+    pub address: SocketAddr,
+    /// Its web configuration, which says whether it speaks TLS.
+    pub web_config: Option<PathBuf>,
 }
 
 /// An exporter of one account.
@@ -106,13 +115,19 @@ impl Demo {
 }
 
 /// The exporter's own HTTP side.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Web {
     /// At least one. `[::]` stands for all interfaces, those of IPv4 too: where a machine has no
     /// IPv6, bind `0.0.0.0` instead.
     pub listen: Vec<SocketAddr>,
     /// Starts with a slash; none of the exporter's other paths.
     pub telemetry_path: String,
+    /// TLS, passwords and the like, as they are at start.
+    pub config: Option<WebFile>,
+    /// Whether a reload may be asked for by request.
+    pub has_lifecycle: bool,
+    /// The most connections that are answered at the same time.
+    pub max_connections: usize,
 }
 
 /// One account: where its logs are, what may be asked, how they are read.

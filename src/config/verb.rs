@@ -71,7 +71,7 @@ impl Verb {
             Self::Demo if OF_THE_DEMO.contains(&flag) => return Role::BringsItsOwn,
             Self::Serve | Self::Demo | Self::Check => !simulate::is_flag(flag),
             Self::Simulate => simulate::is_flag(flag),
-            Self::Healthcheck => flag == "web.listen-address",
+            Self::Healthcheck => ["web.listen-address", "web.config.file"].contains(&flag),
         };
         if reads { Role::Reads } else { Role::NoUse }
     }

@@ -11,12 +11,14 @@ mod log;
 mod report;
 mod restored;
 mod room;
+mod standing;
 
 pub use conductor::{Conductor, Source};
 pub use gate::Waited;
 pub use keeper::Keeper;
 pub use report::Report;
 pub use restored::Restored;
+pub use standing::{LogStanding, Standing};
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
@@ -24,7 +26,8 @@ use std::time::Duration;
 use crate::births::{Births, Generation, Scraper, ZeroFor};
 use crate::budget::Budget;
 use crate::catalogue::{BUDGET_LEFT, REGULAR_SCRAPERS};
-use crate::event::Account;
+use crate::clock;
+use crate::event::{Account, EventType};
 use crate::exposition::{Format, Row};
 use crate::meters::Meters;
 use crate::moment::Moment;
@@ -43,6 +46,7 @@ struct Shared {
     budget: Mutex<Budget>,
     births: Mutex<Births>,
     shown: RwLock<Shown>,
+    logs: Mutex<Vec<LogStanding>>,
 }
 
 /// The event counters that may be shown. Clones are the same text.
@@ -80,6 +84,7 @@ impl Refresher {
                 budget: Mutex::new(budget),
                 births: Mutex::new(Births::new(zero_for)),
                 shown: RwLock::default(),
+                logs: Mutex::default(),
             }),
         }
     }
@@ -117,6 +122,31 @@ impl Refresher {
         meters.set(BUDGET_LEFT, &account, f64::from(left));
         let regular = self.births().regular(now) as f64;
         meters.set(REGULAR_SCRAPERS, &account, regular);
+    }
+
+    /// How the account stands now.
+    pub fn standing(&self) -> Standing {
+        let budget = self.budget();
+        let (left, budget) = (budget.left(clock::now()), budget.limit().requests);
+        Standing {
+            account: self.account().clone(),
+            logs: self.logs().clone(),
+            left,
+            budget,
+        }
+    }
+
+    /// Notes how a log stands from now on.
+    fn stands(&self, log: EventType, change: impl FnOnce(&mut LogStanding)) {
+        let mut logs = self.logs();
+        if let Some(log) = logs.iter_mut().find(|known| known.event_type == log) {
+            change(log);
+        }
+    }
+
+    fn logs(&self) -> MutexGuard<'_, Vec<LogStanding>> {
+        let logs = self.shared.logs.lock();
+        logs.unwrap_or_else(PoisonError::into_inner)
     }
 
     fn budget(&self) -> MutexGuard<'_, Budget> {

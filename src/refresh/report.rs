@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use tracing::{info, warn};
 
-use super::Refresher;
 use super::log::Log;
 use super::room::Room;
+use super::{LogStanding, Refresher};
 use crate::api::failure::Failure;
 use crate::catalogue::{
     AMBIGUOUS_READS, BUDGET, BUDGET_WINDOW, DELAY, FAILING, GAPS, LINES_BEHIND, MISSED_LINES,
@@ -39,6 +39,7 @@ const AHEAD_AT_MOST: Duration = Duration::from_hours(26);
 #[derive(Debug)]
 pub struct Report {
     account: String,
+    refresher: Refresher,
     logs: Vec<EventType>,
     meters: Arc<Meters>,
     room: Room,
@@ -54,8 +55,10 @@ impl Report {
         let account = refresher.account().to_string();
         meters.set(BUDGET, &[&account], f64::from(limit.requests));
         meters.set(BUDGET_WINDOW, &[&account], limit.window.as_secs_f64());
+        *refresher.logs() = logs.iter().copied().map(LogStanding::new).collect();
         Self {
             account,
+            refresher: refresher.clone(),
             logs: logs.to_vec(),
             meters,
             room: Room::default(),
@@ -189,7 +192,12 @@ impl Report {
         let labels = [account, log.as_str()];
         let meters = &self.meters;
         meters.add(REFRESHES, &labels, 1);
-        meters.set(READ_TIMESTAMP, &labels, clock::unix_now().as_secs_f64());
+        let now = clock::unix_now();
+        meters.set(READ_TIMESTAMP, &labels, now.as_secs_f64());
+        self.refresher.stands(log, |standing| {
+            standing.read = Some(now);
+            standing.is_complete = state.is_complete();
+        });
         meters.set(READY, &labels, f64::from(u8::from(state.is_complete())));
         if let Outcome::Read(read) = outcome {
             meters.set(LINES_BEHIND, &labels, read.behind as f64);
@@ -283,6 +291,8 @@ impl Report {
 
     /// Sets why the log cannot be read, if it cannot.
     pub(super) fn failing(&self, log: EventType, failing: Option<Failure>) {
+        self.refresher
+            .stands(log, |standing| standing.failing = failing);
         for failure in Failure::ALL {
             let labels = [self.account.as_str(), log.as_str(), failure.reason()];
             let value = f64::from(u8::from(failing == Some(failure)));

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use tracing::{info, warn};
 
 use super::listen::listen;
@@ -23,7 +23,7 @@ use crate::plan::Reach;
 use crate::refresh::{Conductor, Keeper, Refresher, Report, Restored, Source};
 use crate::saved::{Identity, SavedSeries};
 use crate::series::{Series, SeriesLimits};
-use crate::server;
+use crate::server::{self, Porter, ReloadRequest};
 use crate::sight::FingerprintKey;
 use crate::store::Store;
 
@@ -56,12 +56,19 @@ pub async fn serve(
     for address in &addresses {
         info!(%address, path = web.telemetry_path, version = env!("CARGO_PKG_VERSION"), "listening");
     }
+    let key = random_bytes()?;
+    let porter = Arc::new(Porter::new(web.config.as_ref(), key, Arc::clone(&meters)));
+    let (reload, reloads) = mpsc::channel(1);
+    let reloading = tokio::spawn(reload_when_told(reloads, Arc::clone(&porter)));
     let door = Arc::new(server::Exporter {
         scraper_key: store.identity().key,
         refreshers: vec![refresher],
         meters,
         telemetry_path: web.telemetry_path,
         timeout_offset: scrape.timeout_offset,
+        porter,
+        reload: web.has_lifecycle.then_some(reload),
+        max_connections: web.max_connections,
     });
     let (stop_conducting, told_to_stop) = oneshot::channel::<()>();
     let mut conducting = tokio::spawn(conductor.run(async {
@@ -75,6 +82,7 @@ pub async fn serve(
             bail!("the task that refreshes the counts broke off: {ended:?}. Please report this");
         }
     }
+    reloading.abort();
     // Scrapes have their answers: nobody waits for a refresh that is under way.
     drop(stop_conducting);
     conducting
@@ -83,6 +91,23 @@ pub async fn serve(
     store.close().await?;
     info!("stopped");
     Ok(())
+}
+
+/// Reloads the web configuration when somebody asks for it, and when it has changed. Never ends.
+async fn reload_when_told(mut told: mpsc::Receiver<ReloadRequest>, porter: Arc<Porter>) {
+    let watching = porter.watch();
+    let mut watching = std::pin::pin!(watching);
+    loop {
+        tokio::select! {
+            () = &mut watching => {}
+            Some(ReloadRequest(answer)) = told.recv() => {
+                let reloaded = porter.reload().await.map_err(|error| error.to_string());
+                // Who asked may be gone.
+                let _ = answer.send(reloaded);
+            }
+            else => std::future::pending().await,
+        }
+    }
 }
 
 async fn open(path: Option<&Path>, reading: &Reading, meters: &Meters) -> anyhow::Result<Store> {

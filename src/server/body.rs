@@ -9,6 +9,7 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 
 use super::delivery::{Delivery, Receipt};
+use super::visit::Answering;
 
 /// Parts that are sent one after the other, without being copied into one.
 #[derive(Debug)]
@@ -16,6 +17,7 @@ pub(super) struct Parts {
     left: VecDeque<Bytes>,
     length: u64,
     receipt: Option<(Delivery, Receipt)>,
+    answering: Option<Answering>,
 }
 
 impl Parts {
@@ -24,12 +26,19 @@ impl Parts {
             length: parts.iter().map(|part| part.len() as u64).sum(),
             left: parts.into(),
             receipt: None,
+            answering: None,
         }
     }
 
     /// The receipt is signed when the last part is on its way.
     pub(super) fn with_receipt(mut self, delivery: Delivery, receipt: Receipt) -> Self {
         self.receipt = Some((delivery, receipt));
+        self
+    }
+
+    /// Its connection is answering as long as the body is there.
+    pub(super) fn holding(mut self, answering: Answering) -> Self {
+        self.answering = Some(answering);
         self
     }
 }

@@ -51,7 +51,7 @@ impl Delivery {
     }
 
     #[cfg(test)]
-    fn signed(&self) -> usize {
+    pub(super) fn signed(&self) -> usize {
         self.signed.load(std::sync::atomic::Ordering::SeqCst)
     }
 

@@ -83,8 +83,6 @@ fn without_a_token_it_says_where_one_goes() {
 #[test]
 fn what_is_not_built_yet_is_refused_by_name() {
     for flag in [
-        "--web.config.file=x",
-        "--web.enable-lifecycle",
         "--config.file=x",
         "--api.client-id=x",
         "--api.client-secret-file=x",

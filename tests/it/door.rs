@@ -145,7 +145,7 @@ fn a_head_is_no_scrape() {
 fn other_paths_are_not_found_and_other_methods_not_allowed() {
     let api = Api::start(api::at_rest());
     let exporter = Exporter::of(&api, &[]);
-    for path in ["/nothing", "/metrics/", "/-/reload", "//", "/METRICS"] {
+    for path in ["/nothing", "/metrics/", "/-/reload/", "//", "/METRICS"] {
         assert_eq!(exporter.get(path).status, 404, "{path}");
     }
     for method in ["POST", "PUT", "DELETE", "OPTIONS", "TRACE"] {

@@ -9,6 +9,8 @@ mod births;
 #[cfg(test)]
 mod canned;
 #[cfg(test)]
+mod certificates;
+#[cfg(test)]
 mod clock_steps;
 #[cfg(test)]
 mod commands;
@@ -20,6 +22,8 @@ mod crowds;
 mod documents;
 #[cfg(test)]
 mod door;
+#[cfg(test)]
+mod door_limits;
 #[cfg(test)]
 mod economy;
 #[cfg(test)]
@@ -64,3 +68,5 @@ mod wait;
 mod wall_clock;
 #[cfg(test)]
 mod watch;
+#[cfg(test)]
+mod web_config;

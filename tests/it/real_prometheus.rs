@@ -13,11 +13,13 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::api::{self, Api};
+use crate::documents::fenced;
 use crate::exporter::{Exporter, PATIENCE};
 use crate::http;
 use crate::program::Program;
 use crate::tools::tool;
 use crate::wait::{throughout, until};
+use crate::web_config::Web;
 
 /// What the README gives for installs per version.
 const INSTALLS: &str =
@@ -38,8 +40,13 @@ impl Prometheus {
     /// Starts it on a free port; anew, where another program was quicker to take that.
     fn start(prometheus: &Command, exporter: &Exporter) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let config = folder.path().join("prometheus.yml");
-        std::fs::write(&config, scrape_config(exporter)).expect("written");
+        Self::start_in(prometheus, folder, &scrape_config(exporter))
+    }
+
+    /// As `start`, in a folder of its own, where the configuration's other files are.
+    fn start_in(prometheus: &Command, folder: TempDir, config: &str) -> Self {
+        let file = folder.path().join("prometheus.yml");
+        std::fs::write(&file, config).expect("written");
         let ready = || -> Option<(Program, SocketAddr)> {
             let address = free_address();
             let program = launch(prometheus, folder.path(), address);
@@ -246,6 +253,38 @@ fn assert_no_complaint(promtool: &Command, metrics: &str) {
     let words = [said.stdout, said.stderr].concat();
     let words = String::from_utf8_lossy(&words);
     assert!(said.status.success() && words.is_empty(), "{words}");
+}
+
+#[test]
+fn a_real_prometheus_scrapes_by_tls_with_a_certificate_and_a_password_as_the_readme_has_it() {
+    let Some(prometheus) = tool("prometheus") else {
+        return;
+    };
+    let documented = fenced("yaml");
+    let web = Web::new(&documented[1]);
+    let api = Api::start(api::at_rest());
+    let exporter = web.exporter(&api);
+    let folder = tempfile::tempdir().expect("a folder");
+    for name in ["ca.crt", "client.crt", "client.key"] {
+        std::fs::copy(web.path().join(name), folder.path().join(name)).expect("copied");
+    }
+    std::fs::write(folder.path().join("password"), "secret").expect("written");
+    let job = "  - job_name: metaaccess\n";
+    let secured = [job, &documented[2], "\n"].concat();
+    let config = scrape_config(&exporter);
+    assert!(config.contains(job));
+    let prometheus = Prometheus::start_in(&prometheus, folder, &config.replace(job, &secured));
+    until(PATIENCE, "Prometheus scrapes well", || {
+        (prometheus.query("up", "job").get("metaaccess") == Some(&1.0)).then_some(())
+    });
+    until(PATIENCE, "Prometheus knows the installs", || {
+        (prometheus.query(INSTALLS, "version") == installs(&api)).then_some(())
+    });
+    // Prometheus keeps its connection, and each scrape is a regular one.
+    until(PATIENCE, "it is known as a regular scraper", || {
+        let regular = prometheus.query("metaaccess_regular_scrapers", "account");
+        (regular.get("default") == Some(&1.0)).then_some(())
+    });
 }
 
 /// Installs within five minutes, as the README asks for them.
