@@ -7,10 +7,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::Response;
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
+use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::Watcher;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -111,20 +111,20 @@ async fn greet(
 ) -> io::Result<TlsStream<Patient<TcpStream>>> {
     let mut first = [HANDSHAKE_RECORD];
     if stream.peek(&mut first).await? > 0 && first.iter().all(u8::is_ascii_alphabetic) {
-        let _ = tokio::time::timeout(A_WORD_AT_MOST, tell(&mut stream, SPEAKS_NO_TLS)).await;
+        let _ = tokio::time::timeout(A_WORD_AT_MOST, say(&mut stream, SPEAKS_NO_TLS)).await;
         return Err(io::Error::other("the peer speaks no TLS"));
     }
     tls.accept(Patient::new(stream, TAKES_NOTHING_AT_MOST))
         .await
 }
 
-/// Says a word, and reads what comes until the peer closes: a system that has something unread when it
-/// closes resets the connection, and the peer may lose the word.
-async fn tell(stream: &mut TcpStream, word: &[u8]) -> io::Result<()> {
+/// Says a word to a peer whose request is not looked into. To close with that unread would cut off
+/// the word too.
+async fn say(stream: &mut TcpStream, word: &[u8]) -> io::Result<()> {
     stream.write_all(word).await?;
     stream.shutdown().await?;
-    let mut unread = [0; 1024];
-    while stream.read(&mut unread).await? > 0 {}
+    let mut request = stream.take(LONGEST_HEAD as u64);
+    tokio::io::copy(&mut request, &mut tokio::io::sink()).await?;
     Ok(())
 }
 
@@ -143,7 +143,10 @@ async fn answer<S>(
     let answering = visit.clone();
     let answer = {
         let delivery = delivery.clone();
-        move |request| {
+        move |request: Request<Incoming>| {
+            if !request.body().is_end_stream() {
+                answering.leaves_unread();
+            }
             let (exporter, delivery) = (Arc::clone(&exporter), delivery.clone());
             let answering = answering.asked();
             async move {
@@ -166,7 +169,7 @@ async fn answer<S>(
 /// HTTP/1.1 on this stream, each request answered by `answer`.
 fn http<S, F>(
     stream: S,
-    answer: impl Fn(hyper::Request<Incoming>) -> F + Send,
+    answer: impl Fn(Request<Incoming>) -> F + Send,
 ) -> impl hyper_util::server::graceful::GracefulConnection<Error = hyper::Error>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,

@@ -33,6 +33,39 @@ pub(super) struct Punctual<S> {
     /// Until when the phase that began with this change may last.
     limit: Option<(u64, Pin<Box<Sleep>>)>,
     has_unsent: bool,
+    linger: Option<Linger>,
+}
+
+/// To close while the peer still sends would be to cut it off, and the answer with it: so some of
+/// what it sends is thrown away first.
+#[derive(Debug)]
+struct Linger {
+    until: Pin<Box<Sleep>>,
+    bytes_left: usize,
+}
+
+impl Linger {
+    fn new() -> Self {
+        Self {
+            until: Box::pin(tokio::time::sleep(Duration::from_secs(1))),
+            bytes_left: 256 * 1024,
+        }
+    }
+
+    /// Ready when the peer has ended, or enough was thrown away.
+    fn poll<S: AsyncRead + Unpin>(&mut self, stream: &mut S, cx: &mut Context<'_>) -> Poll<()> {
+        let mut thrown_away = [0; 4096];
+        loop {
+            let mut buf = ReadBuf::new(&mut thrown_away);
+            match Pin::new(&mut *stream).poll_read(cx, &mut buf) {
+                Poll::Ready(Ok(())) if !buf.filled().is_empty() && self.bytes_left > 0 => {
+                    self.bytes_left = self.bytes_left.saturating_sub(buf.filled().len());
+                }
+                Poll::Ready(_) => return Poll::Ready(()),
+                Poll::Pending => return self.until.as_mut().poll(cx),
+            }
+        }
+    }
 }
 
 impl<S> Punctual<S> {
@@ -43,6 +76,7 @@ impl<S> Punctual<S> {
             waits,
             limit: None,
             has_unsent: false,
+            linger: None,
         }
     }
 
@@ -85,7 +119,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Punctual<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Punctual<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Punctual<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -117,8 +151,16 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Punctual<S> {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if this.linger.is_none() {
+            ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
+            if !this.visit.has_unread() {
+                return Poll::Ready(Ok(()));
+            }
+        }
+        let linger = this.linger.get_or_insert_with(Linger::new);
+        linger.poll(&mut this.stream, cx).map(Ok)
     }
 }
 
@@ -175,6 +217,27 @@ mod tests {
         drop(visit.asked());
         stream.flush().await.unwrap();
         ends_after(&mut stream, 120).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_still_sends_is_not_cut_off_and_not_listened_to_for_long() {
+        let (mut stream, visit, mut far) = punctual();
+        visit.leaves_unread();
+        let sending = tokio::spawn(async move { far.write_all(&[0; 100_000]).await });
+        let shut = tokio::time::timeout(SECOND / 2, stream.shutdown()).await;
+        assert!(shut.is_ok(), "it ends when the peer does");
+        assert!(sending.await.unwrap().is_ok());
+        let (mut stream, visit, _far) = punctual();
+        visit.leaves_unread();
+        let shut = tokio::time::timeout(2 * SECOND, stream.shutdown()).await;
+        assert!(shut.is_ok(), "nor is it waited for for long");
+        let (mut stream, visit, mut far) = punctual();
+        visit.leaves_unread();
+        let sending = tokio::spawn(async move { far.write_all(&[0; 1_000_000]).await });
+        let shut = tokio::time::timeout(SECOND / 2, stream.shutdown()).await;
+        assert!(shut.is_ok(), "nor are a million bytes");
+        drop(stream);
+        assert!(sending.await.unwrap().is_err());
     }
 
     #[tokio::test(start_paused = true)]

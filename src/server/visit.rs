@@ -27,6 +27,8 @@ struct State {
     is_handed_over: bool,
     /// Bytes of the next request came while this one was answered.
     has_more: bool,
+    /// A body comes that nobody will read.
+    has_unread: bool,
 }
 
 /// One connection. Clones are the same one.
@@ -52,6 +54,7 @@ impl Visit {
             since: next(),
             is_handed_over: false,
             has_more: false,
+            has_unread: false,
         };
         Self {
             shared: Arc::new((Mutex::new(state), Notify::new())),
@@ -92,6 +95,15 @@ impl Visit {
             };
             enter(&mut state, next);
         }
+    }
+
+    /// A body comes that nobody will read.
+    pub(super) fn leaves_unread(&self) {
+        self.state().has_unread = true;
+    }
+
+    pub(super) fn has_unread(&self) -> bool {
+        self.state().has_unread
     }
 
     /// Tells it to give its place to another.

@@ -93,18 +93,29 @@ fn a_head_that_is_too_large_is_refused() {
 fn a_body_is_refused_without_being_read() {
     let api = Api::start(api::at_rest());
     let exporter = Exporter::of(&api, &[]);
-    for head in [
-        "POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000\r\n\r\n",
-        "GET /metrics HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n",
+    for (head, body) in [
+        (
+            "POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000\r\n\r\n",
+            0,
+        ),
+        (
+            "POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n",
+            100_000,
+        ),
+        (
+            "GET /metrics HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n",
+            0,
+        ),
     ] {
         let mut stream = connection(exporter.address());
-        stream.write_all(head.as_bytes()).expect("sent");
+        let whole = [head.as_bytes(), &vec![b'x'; body]].concat();
+        stream.write_all(&whole).expect("sent");
         let answer = rest(stream);
         assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
         assert!(answer.contains("connection: close"), "{answer}");
     }
     assert_eq!(api.requests().total, 0, "none of it is a scrape");
-    assert_eq!(refused(&exporter, "body"), 2.0);
+    assert_eq!(refused(&exporter, "body"), 3.0);
 }
 
 #[test]

@@ -1,8 +1,8 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use hyper::{Request, StatusCode};
-use tokio::io::{AsyncReadExt, DuplexStream};
+use hyper::StatusCode;
+use tokio::io::DuplexStream;
 
 use super::*;
 use crate::births::{Scraper, ScraperId};
