@@ -44,7 +44,7 @@ pub use settings::{
 };
 pub use simulate::{Fault, FaultName, SimulateConfig};
 pub use table::flags_markdown;
-pub use web::{PasswordHash, WebConfig, WebConfigError, WebFile};
+pub use web::{PasswordHash, Tls, WebConfig, WebConfigError, WebFile};
 
 /// Reads the command line, the program's name first, over the environment. Touches no file but
 /// those that hold the token, the certificate authorities and the web configuration.

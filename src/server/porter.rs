@@ -15,7 +15,7 @@ use super::bucket::Bucket;
 use super::passwords::{Admission, Passwords, Queue};
 use crate::catalogue::{WEB_CONFIG_RELOADED, WEB_CONFIG_SUCCESSFUL};
 use crate::clock;
-use crate::config::{WebConfig, WebConfigError, WebFile};
+use crate::config::{Tls, WebConfig, WebConfigError, WebFile};
 use crate::meters::Meters;
 use crate::moment::Moment;
 
@@ -42,7 +42,7 @@ pub(super) struct Rules {
     headers: HeaderMap,
     bucket: Option<Bucket>,
     passwords: Arc<Passwords>,
-    tls: Option<Arc<rustls::ServerConfig>>,
+    tls: Option<Tls>,
     has_users: bool,
 }
 
@@ -62,7 +62,8 @@ impl Rules {
     }
 
     pub(super) fn tls(&self) -> Option<TlsAcceptor> {
-        self.tls.clone().map(TlsAcceptor::from)
+        let config = self.tls.as_ref().map(|tls| Arc::clone(&tls.config));
+        config.map(TlsAcceptor::from)
     }
 
     /// The headers that every answer has.
@@ -86,6 +87,10 @@ impl Rules {
     fn asks_more_than(&self, other: &WebConfig) -> Option<&'static str> {
         if self.tls.is_some() && other.tls.is_none() {
             return Some("TLS");
+        }
+        let requires = |tls: &Option<Tls>| tls.as_ref().is_some_and(|tls| tls.requires_certificate);
+        if requires(&self.tls) && !requires(&other.tls) {
+            return Some("client certificates");
         }
         (self.has_users && other.users.is_empty()).then_some("passwords")
     }
@@ -208,5 +213,101 @@ fn digest(file: &Result<WebFile, WebConfigError>) -> [u8; 32] {
     match file {
         Ok(file) => file.digest,
         Err(error) => error.digest(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    /// Users of these names, with a password of no importance.
+    fn write(path: &Path, users: &[&str]) {
+        let user = |name: &&str| {
+            format!("  {name}: $2y$10$X0h1gDsPszWURQaxFh.zoubFi6DXncSjhoQNJgRrnGs7EsimhC7zG\n")
+        };
+        let users: String = users.iter().map(user).collect();
+        std::fs::write(path, format!("basic_auth_users:\n{users}")).unwrap();
+    }
+
+    fn porter(path: &Path) -> Arc<Porter> {
+        let meters = Arc::new(Meters::new().unwrap());
+        let file = WebFile::read(path).unwrap();
+        Arc::new(Porter::new(Some(&file), [7; 32], meters))
+    }
+
+    async fn seconds(seconds: f64) {
+        tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_change_takes_over_when_it_has_settled_and_not_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("web.yml");
+        write(&path, &["alice", "bob"]);
+        let porter = porter(&path);
+        let first = porter.rules();
+        let watched = Arc::clone(&porter);
+        let watching = tokio::spawn(async move { watched.watch().await });
+        seconds(9.0).await;
+        write(&path, &["alice"]);
+        seconds(1.5).await;
+        write(&path, &["alice", "carol"]);
+        seconds(1.0).await;
+        assert!(Arc::ptr_eq(&first, &porter.rules()), "it is being written");
+        seconds(1.0).await;
+        assert!(!Arc::ptr_eq(&first, &porter.rules()), "it has settled");
+        let second = porter.rules();
+        seconds(60.0).await;
+        assert!(Arc::ptr_eq(&second, &porter.rules()), "nothing has changed");
+        watching.abort();
+    }
+
+    #[tokio::test]
+    async fn a_running_exporter_does_not_open_its_door() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("web.yml");
+        write(&path, &["alice"]);
+        let porter = porter(&path);
+        for text in ["", "basic_auth_users: {}\n"] {
+            std::fs::write(&path, text).unwrap();
+            let error = porter.reload().await.unwrap_err().to_string();
+            assert!(error.contains("no longer asks for passwords"), "{error}");
+            assert!(porter.rules().has_users);
+        }
+        write(&path, &["bob"]);
+        porter.reload().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn nor_does_it_for_clients_without_a_certificate() {
+        let folder = tempfile::tempdir().unwrap();
+        let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+        std::fs::write(folder.path().join("crt"), made.cert.pem()).unwrap();
+        let key = made.signing_key.serialize_pem();
+        std::fs::write(folder.path().join("key"), key).unwrap();
+        let path = folder.path().join("web.yml");
+        let tls = "tls_server_config:\n  cert_file: crt\n  key_file: key\n";
+        let write = |more: &str| std::fs::write(&path, [tls, more].concat()).unwrap();
+        let strict = "  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: crt\n";
+        write(strict);
+        let porter = porter(&path);
+        write("");
+        let error = porter.reload().await.unwrap_err().to_string();
+        assert!(
+            error.contains("no longer asks for client certificates"),
+            "{error}"
+        );
+        std::fs::write(&path, "").unwrap();
+        let error = porter.reload().await.unwrap_err().to_string();
+        assert!(error.contains("no longer asks for TLS"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn without_a_file_a_reload_has_nothing_to_do() {
+        let meters = Arc::new(Meters::new().unwrap());
+        let porter = Porter::new(None, [7; 32], meters);
+        assert!(porter.reload().await.is_ok());
     }
 }

@@ -17,10 +17,10 @@ mod written;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 pub use files::Digest;
 pub use rate::RequestRate;
+pub use tls::Tls;
 pub use users::PasswordHash;
 
 use super::mistake::Mistake;
@@ -31,7 +31,7 @@ use written::Written;
 #[derive(Clone, Default)]
 pub struct WebConfig {
     /// None for clear text.
-    pub tls: Option<Arc<rustls::ServerConfig>>,
+    pub tls: Option<Tls>,
     /// What every answer has, by names and values that HTTP allows.
     pub headers: Vec<(&'static str, String)>,
     /// Names and passwords; without any, nobody is asked for one.

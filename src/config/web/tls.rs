@@ -17,6 +17,14 @@ use crate::config::ca;
 use crate::config::mistake::{Mistake, Wrong};
 use crate::config::value;
 
+/// TLS as it is to be spoken.
+#[derive(Clone, Debug)]
+pub struct Tls {
+    pub config: Arc<ServerConfig>,
+    /// Whether a client without a certificate is sent away.
+    pub requires_certificate: bool,
+}
+
 /// The section as it was written. An empty text is as good as none, as it is to the toolkit.
 #[derive(Debug, Default)]
 pub struct Written {
@@ -41,7 +49,7 @@ pub fn read(
     spot: Spot,
     files: &mut Files,
     mistakes: &mut Vec<Mistake>,
-) -> Option<Arc<ServerConfig>> {
+) -> Option<Tls> {
     let found = mistakes.len();
     let certificate = certificate(written, spot, files, mistakes);
     let clients = Clients::read(written, spot, files, mistakes);
@@ -65,7 +73,10 @@ pub fn read(
         .ok()?;
     config.ignore_client_order = prefers.unwrap_or(true);
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Some(Arc::new(config))
+    Some(Tls {
+        config: Arc::new(config),
+        requires_certificate: clients.auth.requires(),
+    })
 }
 
 fn section(spot: Spot, what: impl fmt::Display) -> Mistake {

@@ -80,7 +80,7 @@ fn reading(written: &Written) -> Result<Arc<ServerConfig>, Vec<String>> {
     let read = read(written, SPOT, &mut files, &mut mistakes);
     let mistakes: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
     match read {
-        Some(config) if mistakes.is_empty() => Ok(config),
+        Some(tls) if mistakes.is_empty() => Ok(tls.config),
         _ => Err(mistakes),
     }
 }
