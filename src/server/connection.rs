@@ -37,6 +37,12 @@ const WAITS: Waits = Waits {
     between: Duration::from_secs(120),
 };
 
+/// Beyond the limit of connections a word is all there is time for.
+const SPARE_WAITS: Waits = Waits {
+    for_head: Duration::from_secs(1),
+    between: Duration::ZERO,
+};
+
 /// From a connection to the end of its handshake.
 const HANDSHAKE_AT_MOST: Duration = Duration::from_secs(5);
 
@@ -156,8 +162,9 @@ async fn answer<S>(
             }
         }
     };
+    let waits = if is_spare { SPARE_WAITS } else { WAITS };
     let stream = Signing {
-        stream: Punctual::new(stream, visit, WAITS),
+        stream: Punctual::new(stream, visit, waits),
         delivery,
     };
     let connection = http(stream, answer);
