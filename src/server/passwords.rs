@@ -239,6 +239,7 @@ impl Drop for Waiting {
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;
+    use std::time::Duration;
 
     use super::*;
 
@@ -343,7 +344,9 @@ mod tests {
         assert!(passwords.verdicts().wrong.len() <= KEPT);
         // Nobody gets a turn any more.
         let turn = Arc::clone(&passwords.queue.turn).acquire_owned().await;
-        assert_eq!(admit(&passwords, "alice:secret").await, Admission::Admitted);
+        let admitting = admit(&passwords, "alice:secret");
+        let admission = tokio::time::timeout(Duration::from_secs(5), admitting).await;
+        assert_eq!(admission, Ok(Admission::Admitted));
         drop(turn);
     }
 
