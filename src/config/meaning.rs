@@ -113,10 +113,7 @@ fn web(flags: &WebFlags, mistakes: &mut Mistakes) -> Option<Web> {
     let listen = listen(flags, mistakes);
     let telemetry_path = mistakes.read(&flags.telemetry_path, value::telemetry_path);
     let config = web_config(flags, mistakes);
-    let has_lifecycle = mistakes.read(
-        &flags.enable_lifecycle,
-        value::choice(&[("true", true), ("false", false)]),
-    );
+    let has_lifecycle = mistakes.read(&flags.enable_lifecycle, value::switch);
     let max_connections = mistakes.read(&flags.max_connections, value::number(1..=65_536));
     Some(Web {
         listen: listen?,
@@ -203,10 +200,7 @@ fn metrics(flags: &MetricsFlags, mistakes: &mut Mistakes) -> Option<Metrics> {
     let max_series = mistakes.read(&flags.max_series, value::number(1..=10_000_000));
     let max_events = mistakes.read(&flags.max_events, value::number(1..=10_000));
     let zero_for = mistakes.read(&flags.zero_for, value::zero_for);
-    let created = mistakes.read(
-        &flags.created,
-        value::choice(&[("true", true), ("false", false)]),
-    );
+    let created = mistakes.read(&flags.created, value::switch);
     Some(Metrics {
         hostnames: hostnames?,
         max_series: max_series?,

@@ -68,7 +68,7 @@ pub fn read(text: &str) -> Result<Node, YamlError> {
     options.alias_limits.max_total_replayed_events = 100_000;
     let read = serde_saphyr::from_str_with_options::<Spanned<Raw>>(text, options);
     let raw = read.map_err(|error| error_of(&error))?;
-    Ok(node(raw, &Lines::of(text)))
+    Ok(node(raw, text))
 }
 
 fn error_of(error: &serde_saphyr::Error) -> YamlError {
@@ -84,19 +84,11 @@ fn error_of(error: &serde_saphyr::Error) -> YamlError {
     }
 }
 
-/// The text, in which a plain scalar such as `1.10` is found again as it was written.
-struct Lines<'a>(&'a str);
-
-impl<'a> Lines<'a> {
-    fn of(text: &'a str) -> Self {
-        Self(text)
-    }
-
-    fn between(&self, span: serde_saphyr::Span) -> Option<&'a str> {
-        let start = usize::try_from(span.byte_offset()?).ok()?;
-        let length = usize::try_from(span.byte_len()?).ok()?;
-        self.0.get(start..start.checked_add(length)?).map(str::trim)
-    }
+/// A plain scalar such as `1.10` as it was written.
+fn written(text: &str, span: serde_saphyr::Span) -> Option<&str> {
+    let start = usize::try_from(span.byte_offset()?).ok()?;
+    let length = usize::try_from(span.byte_len()?).ok()?;
+    text.get(start..start.checked_add(length)?).map(str::trim)
 }
 
 /// A value as it comes, its scalars still typed.
@@ -109,19 +101,19 @@ enum Raw {
     Table(Vec<(Spanned<String>, Spanned<Self>)>),
 }
 
-fn node(raw: Spanned<Raw>, lines: &Lines<'_>) -> Node {
+fn node(raw: Spanned<Raw>, text: &str) -> Node {
     let spot = spot_of(raw.referenced);
-    let written = lines.between(raw.defined.span());
+    let defined = raw.defined.span();
     let value = match raw.value {
         Raw::Null => Value::Null,
-        Raw::Text(text) => Value::Scalar(text),
-        Raw::Typed(text) => Value::Scalar(written.map_or(text, str::to_owned)),
-        Raw::List(items) => Value::List(items.into_iter().map(|item| node(item, lines)).collect()),
+        Raw::Text(value) => Value::Scalar(value),
+        Raw::Typed(value) => Value::Scalar(written(text, defined).map_or(value, str::to_owned)),
+        Raw::List(items) => Value::List(items.into_iter().map(|item| node(item, text)).collect()),
         Raw::Table(entries) => {
             let entry = |(key, value): (Spanned<String>, Spanned<Raw>)| {
                 let spot = spot_of(key.referenced);
-                let text = key.value;
-                (Key { spot, text }, node(value, lines))
+                let name = key.value;
+                (Key { spot, text: name }, node(value, text))
             };
             Value::Table(entries.into_iter().map(entry).collect())
         }

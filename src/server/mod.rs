@@ -48,6 +48,7 @@ use connection::connect;
 use delivery::Delivery;
 use passwords::Admission;
 use places::Places;
+use porter::Rules;
 use unanswered::Unanswered;
 
 /// For the answers under way when the program is told to stop.
@@ -134,7 +135,7 @@ impl Exporter {
         is_spare: bool,
     ) -> Response<Parts> {
         let rules = self.porter.rules();
-        let mut response = match self.unanswered(request, peer, is_spare).await {
+        let mut response = match self.unanswered(&rules, request, peer, is_spare).await {
             Some(why) => {
                 self.meters.add(REQUESTS_REFUSED, &[why.as_str()], 1);
                 why.response()
@@ -154,11 +155,11 @@ impl Exporter {
     /// Why a request is not looked into, if it is not.
     async fn unanswered(
         &self,
+        rules: &Rules,
         request: &Request<Incoming>,
         peer: SocketAddr,
         is_spare: bool,
     ) -> Option<Unanswered> {
-        let rules = self.porter.rules();
         let path = request.uri().path();
         if !rules.allows_another(clock::now()) {
             return Some(Unanswered::RateLimit);
@@ -193,10 +194,7 @@ impl Exporter {
             return pages::text(StatusCode::NOT_FOUND, "not found\n");
         }
         if *request.method() != Method::GET && *request.method() != Method::HEAD {
-            let mut refusal = pages::text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n");
-            let allow = HeaderValue::from_static("GET, HEAD");
-            refusal.headers_mut().insert(header::ALLOW, allow);
-            return refusal;
+            return pages::not_allowed("only GET and HEAD\n", "GET, HEAD");
         }
         match path {
             path if path == self.telemetry_path => self.metrics(request, peer, delivery).await,

@@ -33,6 +33,14 @@ pub(super) fn words(status: StatusCode, words: String) -> Response<Parts> {
     answer(status, TEXT, Parts::new(vec![Bytes::from(words)]))
 }
 
+/// For a method that the path does not take, with those that it does.
+pub(super) fn not_allowed(words: &'static str, allow: &'static str) -> Response<Parts> {
+    let mut refusal = text(StatusCode::METHOD_NOT_ALLOWED, words);
+    let allow = HeaderValue::from_static(allow);
+    refusal.headers_mut().insert(header::ALLOW, allow);
+    refusal
+}
+
 /// A page for people.
 pub(super) fn html(page: String) -> Response<Parts> {
     answer(StatusCode::OK, HTML, Parts::new(vec![Bytes::from(page)]))

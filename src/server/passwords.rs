@@ -104,10 +104,11 @@ impl Passwords {
             let is_right = hash.is_of(credentials.password()) && is_user;
             this.keep(mark, is_right);
             drop((turn, place));
+            is_right
         });
         match trying.await {
-            Ok(()) => self.known(&mark).unwrap_or(Admission::Refused),
-            Err(_) => Admission::Refused,
+            Ok(true) => Admission::Admitted,
+            Ok(false) | Err(_) => Admission::Refused,
         }
     }
 

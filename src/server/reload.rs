@@ -1,6 +1,5 @@
 //! `/-/reload`: a new configuration by request.
 
-use hyper::header::{self, HeaderValue};
 use hyper::{Method, Response, StatusCode};
 use tokio::sync::{mpsc, oneshot};
 
@@ -25,10 +24,7 @@ pub(super) async fn answer(
         );
     };
     if !matches!(*method, Method::POST | Method::PUT) {
-        let mut refusal = pages::text(StatusCode::METHOD_NOT_ALLOWED, "only POST and PUT\n");
-        let allow = HeaderValue::from_static("POST, PUT");
-        refusal.headers_mut().insert(header::ALLOW, allow);
-        return refusal;
+        return pages::not_allowed("only POST and PUT\n", "POST, PUT");
     }
     match ask(reload).await {
         Some(Ok(())) => pages::text(StatusCode::OK, "reloaded\n"),

@@ -16,7 +16,7 @@ const ALLOWED: [(&str, &[&str]); 5] = [
 /// Either is fine: clients speak HTTP/1.1 where a server offers nothing else.
 pub fn http2(given: Option<&Setting>, mistakes: &mut Vec<Mistake>) {
     if let Some(given) = given {
-        given.read(value::choice(&[("true", ()), ("false", ())]), mistakes);
+        given.read(value::switch, mistakes);
     }
 }
 

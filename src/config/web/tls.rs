@@ -57,7 +57,7 @@ pub fn read(
     let suites = each(&written.cipher_suites, ciphers::cipher, mistakes);
     let curves = each(&written.curve_preferences, ciphers::curve, mistakes);
     let prefers = (written.prefer_server_cipher_suites.as_ref())
-        .map_or(Some(true), |given| given.read(boolean, mistakes));
+        .map_or(Some(true), |given| given.read(value::switch, mistakes));
     let (Some((chain, key)), Some(clients), true) = (certificate, clients, mistakes.len() == found)
     else {
         return None;
@@ -81,10 +81,6 @@ pub fn read(
 
 fn section(spot: Spot, what: impl fmt::Display) -> Mistake {
     Mistake::sentence(format!("{spot}: tls_server_config: {what}"))
-}
-
-fn boolean(text: &str) -> Result<bool, Wrong> {
-    value::choice(&[("true", true), ("false", false)])(text)
 }
 
 fn each<T>(

@@ -27,18 +27,21 @@ pub fn read(text: &str) -> (Option<Written>, Vec<Mistake>) {
     let Some(mut file) = Section::of(String::new(), tree, &mut mistakes) else {
         return (Some(Written::default()), mistakes);
     };
+    let tls = file.section("tls_server_config", &mut mistakes);
+    let tls = tls.map(|section| (section.spot, tls_of(section, &mut mistakes)));
+    let http = file.section("http_server_config", &mut mistakes);
+    let http = http.map(|section| http_of(section, &mut mistakes));
+    let users = file.section("basic_auth_users", &mut mistakes);
+    let users = users.map(|section| section.every_entry(true, &mut mistakes));
+    let rate = file.section("rate_limit", &mut mistakes);
+    let rate_limit = rate.map(|section| rate_of(section, &mut mistakes));
+    let (http2, headers) = http.unwrap_or_default();
     let written = Written {
-        tls: file
-            .section("tls_server_config", &mut mistakes)
-            .map(|section| (section.spot, tls_of(section, &mut mistakes))),
-        users: file
-            .section("basic_auth_users", &mut mistakes)
-            .map(|section| section.every_entry(true, &mut mistakes))
-            .unwrap_or_default(),
-        rate_limit: file
-            .section("rate_limit", &mut mistakes)
-            .map(|section| rate_of(section, &mut mistakes)),
-        ..http_of(&mut file, &mut mistakes)
+        tls,
+        http2,
+        headers,
+        users: users.unwrap_or_default(),
+        rate_limit,
     };
     file.end(&mut mistakes);
     (Some(written), mistakes)
@@ -64,20 +67,13 @@ fn tls_of(mut section: Section, mistakes: &mut Vec<Mistake>) -> tls::Written {
     written
 }
 
-fn http_of(file: &mut Section, mistakes: &mut Vec<Mistake>) -> Written {
-    let Some(mut section) = file.section("http_server_config", mistakes) else {
-        return Written::default();
-    };
-    let written = Written {
-        http2: section.text("http2", false, mistakes),
-        headers: section
-            .section("headers", mistakes)
-            .map(|headers| headers.every_entry(false, mistakes))
-            .unwrap_or_default(),
-        ..Written::default()
-    };
+/// `http2` and `headers`.
+fn http_of(mut section: Section, mistakes: &mut Vec<Mistake>) -> (Option<Setting>, Vec<Setting>) {
+    let http2 = section.text("http2", false, mistakes);
+    let headers = section.section("headers", mistakes);
+    let headers = headers.map(|headers| headers.every_entry(false, mistakes));
     section.end(mistakes);
-    written
+    (http2, headers.unwrap_or_default())
 }
 
 fn rate_of(mut section: Section, mistakes: &mut Vec<Mistake>) -> rate::Written {
