@@ -167,7 +167,17 @@ pub const DELAY: Metric = histogram(
 pub const REQUESTS: Metric = counter(
     "metaaccess_api_requests_total",
     &["account", "code"],
-    "Requests sent to the API, by HTTP status; code none where no answer came.",
+    "Requests sent to the API, for tokens too, by HTTP status; code none where no answer came.",
+);
+pub const TOKEN_REQUESTS: Metric = counter(
+    "metaaccess_api_token_requests_total",
+    &["account", "code"],
+    "Those of the requests to the API that asked for an access token, by HTTP status; code none where no answer came.",
+);
+pub const TOKEN_EXPIRY: Metric = gauge(
+    "metaaccess_api_token_expiry_timestamp_seconds",
+    PER_ACCOUNT,
+    "When the access token ends that was fetched; 0 where none is held or nobody said when.",
 );
 pub const REQUEST_DURATION: Metric = histogram(
     "metaaccess_api_request_duration_seconds",
@@ -369,6 +379,8 @@ pub const ALL: &[Metric] = &[
     GAPS,
     DELAY,
     REQUESTS,
+    TOKEN_REQUESTS,
+    TOKEN_EXPIRY,
     REQUEST_DURATION,
     BUDGET,
     BUDGET_LEFT,

@@ -42,3 +42,13 @@ pub fn unix_now() -> Duration {
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default()
 }
+
+/// What the wall clock reads at a moment, since the Unix epoch, as it is set now.
+pub fn unix_at(moment: Moment) -> Duration {
+    let (now, unix) = (now(), unix_now());
+    if moment > now {
+        unix + moment.since(now)
+    } else {
+        unix.saturating_sub(now.since(moment))
+    }
+}

@@ -11,7 +11,8 @@
 //!    `Ask(query)` and `Done(outcome)`, for either order of the log.
 //! 4. [`budget`] gives the request a place in the window, or says before when it may not be sent;
 //!    [`store`] has the place on disk, with all that was counted before, when it is sent.
-//! 5. [`api::client`] sends it, within bounds of time and size.
+//! 5. [`api::client`] sends it, within bounds of time and size, by an access token that [`token`] says
+//!    when to fetch: that is a request like any other.
 //! 6. [`api::v2`] reads status, headers and body; [`sight`] places each line in time, makes its
 //!    fingerprint, and has [`classify`] name what is counted of it.
 //! 7. [`stitch`] joins the page to those before it, although lines moved in between.
@@ -32,7 +33,7 @@
 //!   the API does.
 //! - A token is in a `Secret`, in the URL of one request, and nowhere else: errors carry no URL.
 //! - The core (`event`, `moment`, `budget`, `ledger`, `stitch`, `window`, `order`, `series`,
-//!   `sighting`, `tally`, `saved`, and `plan` above it) is told the time, and knows no socket, task or file.
+//!   `sighting`, `tally`, `token`, `saved`, and `plan` above it) is told the time, and knows no socket, task or file.
 //!
 //! # What is absent on purpose
 //!
@@ -69,4 +70,5 @@ pub mod simulator;
 pub mod stitch;
 pub mod store;
 pub mod tally;
+pub mod token;
 pub mod window;

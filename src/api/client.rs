@@ -13,6 +13,7 @@ use tracing::warn;
 use url::{Host, Url};
 
 use super::failure::Failure;
+use super::token::{self, Granted, TOKEN_PATH};
 use super::v2::{self, Meaning, RateHeaders};
 use crate::clock;
 use crate::config::{CaFile, Secret};
@@ -37,18 +38,27 @@ pub struct ClientError(#[source] reqwest::Error);
 pub struct Client {
     http: reqwest::Client,
     logs: Url,
+    token: Url,
     timeout: Duration,
 }
 
 /// What came of one request.
 #[derive(Debug)]
-pub struct Reply {
+pub struct Reply<T = Content> {
     /// The HTTP status, if an answer came.
     pub status: Option<u16>,
     pub rate: RateHeaders,
-    pub outcome: Result<Content, Failure>,
-    /// What the system said of a failure, for a person; neither a URL nor a body.
+    pub outcome: Result<T, Failure>,
+    /// What is known of a failure, for a person; neither a URL nor a body.
     pub detail: Option<String>,
+}
+
+/// An access token that was fetched.
+#[derive(Clone, Debug)]
+pub struct Fresh {
+    pub token: Secret,
+    /// How long it lives; none where the answer does not say.
+    pub lifetime: Option<Duration>,
 }
 
 /// What an answer that worked holds.
@@ -66,24 +76,37 @@ impl Client {
         ca: Option<&CaFile>,
         timeout: Duration,
     ) -> Result<Self, ClientError> {
-        let mut logs = base_url.clone();
-        logs.set_path(&format!(
-            "{}{}",
-            base_url.path().trim_end_matches('/'),
-            v2::LOGS_PATH
-        ));
         Ok(Self {
             http: http_client(base_url, ca).map_err(ClientError)?,
-            logs,
+            logs: below(base_url, v2::LOGS_PATH),
+            token: below(base_url, TOKEN_PATH),
             timeout,
         })
     }
 
     /// Asks for one page of a log. Ends within the time-out, whatever the server does.
     pub async fn logs(&self, log: EventType, query: Query, token: &Secret) -> Reply {
-        match tokio::time::timeout(self.timeout, self.ask(log, query, token)).await {
+        self.in_time(self.ask(log, query, token)).await
+    }
+
+    /// Asks for an access token. Ends within the time-out, whatever the server does.
+    pub async fn token(&self, id: &str, secret: &Secret) -> Reply<Fresh> {
+        self.in_time(self.ask_for_token(id, secret)).await
+    }
+
+    async fn in_time<T>(&self, ask: impl Future<Output = Reply<T>>) -> Reply<T> {
+        match tokio::time::timeout(self.timeout, ask).await {
             Ok(reply) => reply,
             Err(_) => Reply::failed(Failure::Timeout),
+        }
+    }
+
+    async fn ask_for_token(&self, id: &str, secret: &Secret) -> Reply<Fresh> {
+        let form = token::form(id, secret.expose());
+        let request = self.http.post(self.token.clone());
+        match request.form(&form).send().await {
+            Ok(response) => read_token(response).await,
+            Err(error) => Reply::broken(&error.without_url()),
         }
     }
 
@@ -99,7 +122,13 @@ impl Client {
     }
 }
 
-impl Reply {
+fn below(base_url: &Url, path: &str) -> Url {
+    let mut url = base_url.clone();
+    url.set_path(&format!("{}{path}", base_url.path().trim_end_matches('/')));
+    url
+}
+
+impl<T> Reply<T> {
     fn failed(failure: Failure) -> Self {
         Self {
             status: None,
@@ -117,10 +146,14 @@ impl Reply {
     }
 }
 
+fn rate_of(response: &Response) -> RateHeaders {
+    let header = |name: &str| response.headers().get(name)?.to_str().ok();
+    RateHeaders::read(header, clock::unix_now())
+}
+
 async fn read(response: Response) -> Reply {
     let status = response.status().as_u16();
-    let header = |name: &str| response.headers().get(name)?.to_str().ok();
-    let rate = RateHeaders::read(header, clock::unix_now());
+    let rate = rate_of(&response);
     let reply = match v2::meaning(status) {
         Meaning::Lines => match body(response).await {
             Ok(body) => Reply {
@@ -142,7 +175,37 @@ async fn read(response: Response) -> Reply {
     }
 }
 
-async fn body(mut response: Response) -> Result<Bytes, Reply> {
+async fn read_token(response: Response) -> Reply<Fresh> {
+    let status = response.status().as_u16();
+    let rate = rate_of(&response);
+    let reply = match (token::refusal(status), body(response).await) {
+        (None, Ok(body)) => Reply {
+            outcome: token::parse(&body).and_then(usable),
+            ..Reply::failed(Failure::TokenMissing)
+        },
+        (None, Err(broken)) => broken,
+        (Some(failure), body) => Reply {
+            detail: body
+                .ok()
+                .and_then(|body| token::error_code(&body))
+                .map(str::to_owned),
+            ..Reply::failed(failure)
+        },
+    };
+    Reply {
+        status: Some(status),
+        rate,
+        ..reply
+    }
+}
+
+fn usable(granted: Granted) -> Result<Fresh, Failure> {
+    let token = Secret::new(&granted.token).map_err(|_| Failure::TokenMissing)?;
+    let lifetime = granted.lifetime;
+    Ok(Fresh { token, lifetime })
+}
+
+async fn body<T>(mut response: Response) -> Result<Bytes, Reply<T>> {
     let mut body = BytesMut::new();
     loop {
         match response.chunk().await {

@@ -31,11 +31,13 @@ pub enum Failure {
     OrderContradicted,
     MixedOrder,
     NoToken,
+    ClientRefused,
+    TokenMissing,
     NotSaved,
 }
 
 impl Failure {
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 28] = [
         Self::Unauthorized,
         Self::Forbidden,
         Self::BadRequest,
@@ -61,6 +63,8 @@ impl Failure {
         Self::OrderContradicted,
         Self::MixedOrder,
         Self::NoToken,
+        Self::ClientRefused,
+        Self::TokenMissing,
         Self::NotSaved,
     ];
 
@@ -110,6 +114,8 @@ impl Failure {
             Self::OrderContradicted => "order_contradicted",
             Self::MixedOrder => "mixed_order",
             Self::NoToken => "no_token",
+            Self::ClientRefused => "client_refused",
+            Self::TokenMissing => "token_missing",
             Self::NotSaved => "not_saved",
         }
     }
@@ -118,13 +124,13 @@ impl Failure {
     pub fn advice(self) -> &'static str {
         match self {
             Self::Unauthorized => {
-                "the API refused the access token (401): it is wrong or has expired. Renew the token, or check id and secret of the OAuth client"
+                "the API refused the access token (401): it is wrong or has expired. Renew the token, or check what the OAuth client may do; a changed file is tried at once, the same token ever more rarely"
             }
             Self::Forbidden => {
                 "the API knows the token but does not let it read the log (403). Check what the OAuth application may do in the console, and whether a proxy stands in between"
             }
             Self::BadRequest => {
-                "the API did not understand the request (400). Check --api.base-url, and the id of the OAuth client if tokens are fetched; if both are right, please report it"
+                "the API did not understand the request (400). Check --api.base-url; if it is right, please report it"
             }
             Self::NotFound => {
                 "there is no such path at this address (404). Check --api.base-url: it is the host alone, such as https://gears.opswat.com"
@@ -190,7 +196,13 @@ impl Failure {
                 "the log moved too much between two pages for them to be joined. Nothing was counted from them; the next refresh reads them anew"
             }
             Self::NoToken => {
-                "there is no access token: its file is missing, empty or cannot be read. Check --api.access-token-file and its permissions"
+                "there is no access token: its file, or that of the OAuth client's secret, is missing, empty or cannot be read. Check --api.access-token-file or --api.client-secret-file, and the permissions"
+            }
+            Self::ClientRefused => {
+                "the API granted no access token to the OAuth client: its id or secret is wrong, or it was revoked. Check --api.client-id and the secret; a changed file is tried at once, the same secret ever more rarely"
+            }
+            Self::TokenMissing => {
+                "the API's answer to the OAuth client held no access token that can be used. Check --api.base-url; if it is right the vendor may have changed the API: please report it"
             }
             Self::NotSaved => {
                 "the state could not be saved, so that nothing new may be shown and no request may be sent. Make room, or let the exporter write to --state.path; it tries again by itself"

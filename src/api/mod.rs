@@ -1,5 +1,6 @@
-//! The vendor's API: what it says (`v2`), and the one place that talks to it (`client`).
+//! The vendor's API: what it says (`v2`, `token`), and the one place that talks to it (`client`).
 
 pub mod client;
 pub mod failure;
+pub mod token;
 pub mod v2;

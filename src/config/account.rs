@@ -1,18 +1,17 @@
 //! The account: where its logs are, how it knows us, how its lines are read.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use super::ca::CaFile;
+use super::credential::credential;
 use super::environment::Environment;
-use super::flags::ApiFlags;
-use super::given::Given;
-use super::mistake::{Mistake, Mistakes, Wrong};
-use super::secret::{ACCESS_TOKEN, Secret, TokenSource};
-use super::settings::{Endpoint, Limits, Reading};
+use super::flags::{ApiFlags, ScrapeFlags};
+use super::mistake::{Mistake, Mistakes};
+use super::settings::{Endpoint, Reading};
 use super::{address, duration, value};
 use crate::budget::RateLimit;
 
+const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(86_400);
 
 pub fn endpoint(
@@ -21,67 +20,25 @@ pub fn endpoint(
     mistakes: &mut Mistakes,
 ) -> Option<Endpoint> {
     let base_url = mistakes.read(&flags.base_url, address::base_url);
-    let token = token(flags.access_token_file.as_ref(), environment, mistakes);
+    let credential = credential(flags, environment, mistakes);
     let ca = mistakes.read_if_given(flags.ca_file.as_ref(), |text| CaFile::read(text.as_ref()));
     Some(Endpoint {
         base_url: base_url?,
-        token: token?,
+        credential: credential?,
         ca: ca?,
     })
 }
 
-fn token(
-    file: Option<&Given>,
-    environment: &Environment,
-    mistakes: &mut Mistakes,
-) -> Option<TokenSource> {
-    let mistake = match (file, environment.get(ACCESS_TOKEN)) {
-        (Some(file), None) => return mistakes.read(file, token_file),
-        (None, Some(text)) => match Secret::new(&text.to_string_lossy()) {
-            Ok(secret) => return Some(TokenSource::Given(secret)),
-            Err(error) => Mistake::about(
-                ACCESS_TOKEN,
-                format_args!("{error}; set it to the access token alone"),
-            ),
-        },
-        (Some(file), Some(_)) => Mistake::about(
-            format_args!("{} and {ACCESS_TOKEN}", file.name()),
-            "both give the access token; give one of them",
-        ),
-        (None, None) => Mistake::about(
-            "the access token",
-            format_args!(
-                "none is given; set {ACCESS_TOKEN}, or write it to a file and name that by \
-                 --api.access-token-file (without an account, try: metaaccess-exporter demo)"
-            ),
-        ),
-    };
-    mistakes.add(mistake);
-    None
-}
-
-fn token_file(text: &str) -> Result<TokenSource, Wrong> {
-    let source = TokenSource::File(PathBuf::from(text));
-    match source.read() {
-        Ok(_) => Ok(source),
-        Err(error) => Err(Wrong::new(
-            "a file that holds the access token alone",
-            format!("{error}: check path, permissions and content"),
-        )),
-    }
-}
-
-pub fn limits(
-    flags: &ApiFlags,
-    rate: Option<RateLimit>,
-    mistakes: &mut Mistakes,
-) -> Option<Limits> {
+/// How long one request may take.
+pub fn timeout(flags: &ApiFlags, mistakes: &mut Mistakes) -> Option<Duration> {
     let bounds = Duration::from_millis(100)..=Duration::from_secs(60);
-    let timeout = mistakes.read(&flags.request_timeout, duration::within(bounds));
-    Some(Limits {
-        rate: rate?,
-        timeout: timeout?,
-    })
+    mistakes.read(&flags.request_timeout, duration::within(bounds))
+}
+
+/// How long a refresh is served again, where it is given.
+pub fn min_interval(flags: &ScrapeFlags, mistakes: &mut Mistakes) -> Option<Option<Duration>> {
+    let bounds = Duration::ZERO..=HOUR;
+    mistakes.read_if_given(flags.min_interval.as_ref(), duration::within(bounds))
 }
 
 pub fn reading(
@@ -118,64 +75,17 @@ pub fn reading(
 
 #[cfg(test)]
 mod tests {
-    use crate::config::Command;
-    use crate::config::typing::{ACCOUNT, exporter, mistake, mistakes, typed};
+    use crate::config::typing::{ACCOUNT, exporter, mistake, mistakes};
 
     #[test]
     fn every_log_needs_its_request() {
         assert!(mistake("--api.rate-limit=1/1m").contains("one request for each of 2 logs"));
         assert_eq!(
-            exporter("--api.rate-limit=1/1m --api.logs=admin")
-                .account
+            exporter("--api.rate-limit=1/1m --api.logs=admin").accounts[0]
                 .limits
                 .rate
                 .requests,
             1
-        );
-    }
-
-    #[test]
-    fn the_token_has_one_source() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("token");
-        std::fs::write(&path, "hunter2\n").unwrap();
-        let line = format!("--api.access-token-file={}", path.display());
-        let config = typed(&line, &[]).unwrap();
-        let Command::Serve(exporter) = config.command else {
-            panic!("{config:?}");
-        };
-        assert_eq!(
-            exporter.account.endpoint.token.read().unwrap().expose(),
-            "hunter2"
-        );
-        let both = mistake(&line);
-        assert!(
-            both.starts_with("--api.access-token-file and METAACCESS_ACCESS_TOKEN: "),
-            "{both}"
-        );
-        assert!(!both.contains("hunter2"));
-        std::fs::write(&path, "").unwrap();
-        assert!(
-            mistakes(&line, &[])
-                .concat()
-                .contains("there is nothing in it")
-        );
-        std::fs::remove_file(&path).unwrap();
-        assert!(mistakes(&line, &[]).concat().contains("cannot be read"));
-    }
-
-    #[test]
-    fn a_broken_token_is_refused_without_being_shown() {
-        let all = mistakes("", &[("METAACCESS_ACCESS_TOKEN", "hunter2 hunter3")]);
-        assert!(
-            all[0].starts_with("METAACCESS_ACCESS_TOKEN: it holds spaces"),
-            "{all:?}"
-        );
-        assert!(!all.concat().contains("hunter"));
-        let all = mistakes("", &[("METAACCESS_ACCESS_TOKEN", " \n")]);
-        assert!(
-            all[0].starts_with("METAACCESS_ACCESS_TOKEN: there is nothing in it"),
-            "{all:?}"
         );
     }
 

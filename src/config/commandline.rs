@@ -169,7 +169,7 @@ mod tests {
     #[test]
     fn a_flag_wins_over_its_variable_and_both_over_the_default() {
         let variable = [("METAACCESS_ACCOUNT_NAME", "variable")];
-        let name = |line, environment| served(line, environment).account.name.to_string();
+        let name = |line, environment| served(line, environment).accounts[0].name.to_string();
         assert_eq!(name("", &[]), "default");
         assert_eq!(name("", &variable), "variable");
         assert_eq!(name("--account.name=flag", &variable), "flag");
@@ -180,8 +180,7 @@ mod tests {
     fn a_bad_variable_does_not_matter_beneath_a_good_flag() {
         let variable = [("METAACCESS_API_TIMEOUT", "wrong")];
         assert_eq!(
-            served("--api.timeout=1s", &variable)
-                .account
+            served("--api.timeout=1s", &variable).accounts[0]
                 .limits
                 .timeout
                 .as_secs(),

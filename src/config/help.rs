@@ -52,10 +52,9 @@ pub fn described(command: Command) -> Command {
 }
 
 fn secrets_help() -> String {
-    let rows = secret::VARIABLES.iter().map(|(name, meaning)| {
-        let mark = pending::mark(name);
-        format!("\n  {name}\n          {meaning}{mark}")
-    });
+    let rows = secret::VARIABLES
+        .iter()
+        .map(|(name, meaning)| format!("\n  {name}\n          {meaning}"));
     "From the environment alone:".to_owned() + &rows.collect::<String>()
 }
 

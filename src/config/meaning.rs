@@ -9,14 +9,12 @@ use super::flags::{Chosen, Cli, LogFlags, MetricsFlags, ScrapeFlags, WebFlags};
 use super::mistake::{Mistake, Mistakes, Problem};
 use super::secret::ACCESS_TOKEN;
 use super::settings::{
-    AccountConfig, Command, Config, Demo, Exporter, Healthcheck, Log, Metrics, Reading, Scrape, Web,
+    AccountConfig, Command, Config, Demo, Exporter, Healthcheck, Limits, Log, Metrics, Reading, Web,
 };
 use super::verb::Verb;
 use super::web::WebFile;
 use super::{account, address, duration, help, hostnames, place, simulate, value};
 use crate::budget::RateLimit;
-
-const HOUR: Duration = Duration::from_secs(3_600);
 
 /// What `demo` allows itself, so that there is something to see soon.
 const DEMO_RATE: RateLimit = RateLimit {
@@ -78,20 +76,20 @@ fn exporter(cli: &Cli, environment: &Environment, mistakes: &mut Mistakes) -> Op
     let name = mistakes.read(&cli.account.account_name, value::account);
     let endpoint = account::endpoint(&cli.api, environment, mistakes);
     let rate = mistakes.read(&cli.api.rate_limit, value::rate_limit);
-    let limits = account::limits(&cli.api, rate, mistakes);
     let reading = account::reading(&cli.api, rate, mistakes);
-    let scrape = scrape(&cli.scrape, rate.zip(reading.as_ref()), mistakes);
+    let limits = limits(cli, rate.zip(reading.as_ref()), mistakes);
+    let timeout_offset = timeout_offset(&cli.scrape, mistakes);
     let metrics = metrics(&cli.metrics, mistakes);
     let state = mistakes.read_if_given(cli.state.state_path.as_ref(), value::path);
     Some(Exporter {
         web: web?,
-        account: AccountConfig {
+        accounts: vec![AccountConfig {
             name: name?,
             endpoint: endpoint?,
             limits: limits?,
             reading: reading?,
-        },
-        scrape: scrape?,
+        }],
+        timeout_offset: timeout_offset?,
         metrics: metrics?,
         state: state?,
     })
@@ -100,13 +98,13 @@ fn exporter(cli: &Cli, environment: &Environment, mistakes: &mut Mistakes) -> Op
 fn demo(cli: &Cli, mistakes: &mut Mistakes) -> Option<Demo> {
     let web = web(&cli.web, mistakes);
     let name = mistakes.read(&cli.account.account_name, value::account);
-    let limits = account::limits(&cli.api, Some(DEMO_RATE), mistakes);
     let reading = account::reading(&cli.api, Some(DEMO_RATE), mistakes);
     let known = reading.as_ref().map(|reading| (DEMO_RATE, reading));
-    let scrape = scrape(&cli.scrape, known, mistakes);
+    let limits = limits(cli, known, mistakes);
+    let timeout_offset = timeout_offset(&cli.scrape, mistakes);
     let metrics = metrics(&cli.metrics, mistakes);
     let account = (name?, limits?, reading?);
-    Some(Demo::new(web?, account, (scrape?, metrics?)))
+    Some(Demo::new(web?, account, (timeout_offset?, metrics?)))
 }
 
 fn web(flags: &WebFlags, mistakes: &mut Mistakes) -> Option<Web> {
@@ -172,27 +170,25 @@ fn healthcheck(flags: &WebFlags, mistakes: &mut Mistakes) -> Option<Healthcheck>
     })
 }
 
-/// Without its own value the least interval leaves a fifth of the budget to spare; that needs
-/// `known`, the budget and what is read by it.
-fn scrape(
-    flags: &ScrapeFlags,
+/// What the account may ask, which needs `known`: its budget and what is read by it.
+fn limits(
+    cli: &Cli,
     known: Option<(RateLimit, &Reading)>,
     mistakes: &mut Mistakes,
-) -> Option<Scrape> {
-    let offset = duration::within(Duration::ZERO..=Duration::from_secs(10));
-    let timeout_offset = mistakes.read(&flags.timeout_offset, offset);
-    let interval = duration::within(Duration::ZERO..=HOUR);
-    let min_interval = mistakes.read_if_given(flags.min_interval.as_ref(), interval)?;
-    let spare = |(rate, reading)| refresh_time(rate, reading) * 5 / 4;
-    Some(Scrape {
-        timeout_offset: timeout_offset?,
-        min_interval: min_interval.or(known.map(spare))?,
+) -> Option<Limits> {
+    let timeout = account::timeout(&cli.api, mistakes);
+    let min_interval = account::min_interval(&cli.scrape, mistakes);
+    let (rate, reading) = known?;
+    Some(Limits {
+        rate,
+        timeout: timeout?,
+        min_interval: min_interval?.unwrap_or_else(|| rate.sparing_interval(reading.logs.len())),
     })
 }
 
-/// The interval at which refreshes of one request a log use up the budget.
-fn refresh_time(rate: RateLimit, reading: &Reading) -> Duration {
-    rate.time_for(u32::try_from(reading.logs.len()).unwrap_or(u32::MAX))
+fn timeout_offset(flags: &ScrapeFlags, mistakes: &mut Mistakes) -> Option<Duration> {
+    let offset = duration::within(Duration::ZERO..=Duration::from_secs(10));
+    mistakes.read(&flags.timeout_offset, offset)
 }
 
 fn metrics(flags: &MetricsFlags, mistakes: &mut Mistakes) -> Option<Metrics> {
@@ -221,9 +217,10 @@ fn log(flags: &LogFlags, mistakes: &mut Mistakes) -> Option<Log> {
 
 /// What is allowed, but most likely not wanted.
 fn warnings_of(exporter: &Exporter) -> Option<String> {
-    let rate = exporter.account.limits.rate;
-    let least = refresh_time(rate, &exporter.account.reading);
-    let chosen = exporter.scrape.min_interval;
+    let account = exporter.accounts.first()?;
+    let rate = account.limits.rate;
+    let least = rate.interval(account.reading.logs.len());
+    let chosen = account.limits.min_interval;
     (chosen < least).then(|| {
         format!(
             "--scrape.min-interval is {}, but {rate} is used up by a refresh every {}: scrapes that \
@@ -243,6 +240,8 @@ mod tests {
     use crate::event::EventType;
     use crate::plan::OrderSetting;
 
+    const HOUR: Duration = Duration::from_secs(3_600);
+
     #[test]
     fn an_account_with_a_token_needs_no_flag() {
         let config = typed("", &ACCOUNT).unwrap();
@@ -254,7 +253,7 @@ mod tests {
         let exporter = exporter("");
         assert_eq!(exporter.web.listen, ["[::]:19720".parse().unwrap()]);
         assert_eq!(exporter.web.telemetry_path, "/metrics");
-        let account = exporter.account;
+        let account = &exporter.accounts[0];
         assert_eq!(account.name.as_str(), "default");
         assert_eq!(
             account.endpoint.base_url.as_str(),
@@ -268,7 +267,7 @@ mod tests {
         assert_eq!(account.reading.zone.iana_name(), Some("UTC"));
         assert_eq!(account.reading.lookback, 24 * HOUR);
         assert_eq!(account.reading.lateness, Duration::from_secs(120));
-        assert_eq!(exporter.scrape.timeout_offset, Duration::from_millis(500));
+        assert_eq!(exporter.timeout_offset, Duration::from_millis(500));
         assert_eq!(
             (exporter.metrics.max_series, exporter.metrics.max_events),
             (20_000, 100)
@@ -277,7 +276,7 @@ mod tests {
 
     #[test]
     fn the_least_interval_leaves_a_fifth_of_the_budget_to_spare() {
-        let interval = |line| exporter(line).scrape.min_interval;
+        let interval = |line| exporter(line).accounts[0].limits.min_interval;
         assert_eq!(interval(""), Duration::from_secs(15));
         assert_eq!(interval("--api.logs=device"), Duration::from_millis(7_500));
         assert_eq!(
@@ -320,7 +319,7 @@ mod tests {
             "--api.rate-limit \"10\": ",
             "--state.url is not available yet",
             "METAACCESS_API_LOGS \"device,device\": ",
-            "the access token: none is given; set METAACCESS_ACCESS_TOKEN",
+            "the credential: none is given; name an OAuth client by --api.client-id",
         ] {
             assert!(about(name), "nothing starts with {name:?} in {all:#?}");
         }
@@ -351,12 +350,15 @@ mod tests {
         assert_eq!(demo.rate_limit(), DEMO_RATE);
         let url = "http://127.0.0.1:1/".parse().unwrap();
         let exporter = demo.against(url, Secret::new("hunter2").unwrap());
-        assert_eq!(exporter.account.name.as_str(), "try");
+        assert_eq!(exporter.accounts[0].name.as_str(), "try");
         assert_eq!(
-            exporter.account.endpoint.base_url.as_str(),
+            exporter.accounts[0].endpoint.base_url.as_str(),
             "http://127.0.0.1:1/"
         );
-        assert_eq!(exporter.scrape.min_interval, Duration::from_millis(250));
+        assert_eq!(
+            exporter.accounts[0].limits.min_interval,
+            Duration::from_millis(250)
+        );
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod account;
 mod address;
 mod ca;
 mod commandline;
+mod credential;
 mod duration;
 mod environment;
 mod file;
@@ -37,17 +38,17 @@ use std::ffi::OsString;
 pub use ca::CaFile;
 pub use environment::Environment;
 pub use mistake::{Mistake, Problem};
-pub use secret::{Secret, SecretError, TokenSource};
+pub use secret::{Credential, Secret, SecretError, SecretSource};
 pub use settings::{
     AccountConfig, Command, Config, Demo, Endpoint, Exporter, Healthcheck, Limits, Log, LogFormat,
-    LogLevel, Metrics, Reading, Scrape, Web,
+    LogLevel, Metrics, Reading, Web,
 };
 pub use simulate::{Fault, FaultName, SimulateConfig};
 pub use table::flags_markdown;
 pub use web::{PasswordHash, Tls, WebConfig, WebConfigError, WebFile};
 
 /// Reads the command line, the program's name first, over the environment. Touches no file but
-/// those that hold the token, the certificate authorities and the web configuration.
+/// those that hold secrets, certificate authorities and the web configuration.
 pub fn parse(
     args: impl Iterator<Item = OsString>,
     environment: &Environment,

@@ -3,40 +3,20 @@
 use super::given::Given;
 use super::mistake::Mistake;
 
-/// The variable of the OAuth client's secret.
-pub const CLIENT_SECRET: &str = "METAACCESS_CLIENT_SECRET";
-
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// A flag or a variable, the one value of it that asks for what the program does already, and what
+/// A flag, the one value of it that asks for what the program does already, and what
 /// holds until it is built.
 type Row = (&'static str, Option<&'static str>, &'static str);
 
-const TOKENS: &str = "access tokens are not fetched; leave it out, and give a token by \
-                      --api.access-token-file or METAACCESS_ACCESS_TOKEN";
-
 #[rustfmt::skip]
-const ROWS: [Row; 5] = [
+const ROWS: [Row; 2] = [
     ("config.file", None, "one account is served, set by flags; leave it out"),
-    ("api.client-id", None, TOKENS),
-    ("api.client-secret-file", None, TOKENS),
-    (CLIENT_SECRET, None, TOKENS),
     ("state.url", None,
         "counts are not shared; leave it out, run one replica, and keep its counts by --state.path"),
 ];
 
-/// Why a flag or a variable is refused in this version, if it is. Never shows its value: some of
-/// them hold passwords.
-pub fn refusal(setting: &str) -> Option<Mistake> {
-    let (_, _, until_then) = ROWS.iter().find(|(name, _, _)| *name == setting)?;
-    let shown = match setting.starts_with("METAACCESS_") {
-        true => setting.to_owned(),
-        false => format!("--{setting}"),
-    };
-    Some(not_yet(&shown, until_then))
-}
-
-/// Why a value is refused in this version, if it is.
+/// Why a value is refused in this version, if it is. Never shows it: some of them hold passwords.
 pub fn refusal_of(given: &Given) -> Option<Mistake> {
     let (_, accepts, until_then) = ROWS.iter().find(|(name, _, _)| *name == given.flag())?;
     let accepted = accepts.is_some() && *accepts == given.text();

@@ -6,7 +6,7 @@ use super::flags::{Chosen, MisplacedFlags};
 use super::given::{Given, Origin};
 use super::mistake::{Mistake, Mistakes};
 use super::pending;
-use super::secret::{ACCESS_TOKEN, SIMULATE_TOKEN};
+use super::secret::{ACCESS_TOKEN, CLIENT_SECRET, SIMULATE_TOKEN};
 use super::verb::{Role, Verb};
 
 /// Leaves a mistake for each setting that is out of place, and returns warnings for those that the
@@ -33,7 +33,11 @@ pub fn check(typed: &Typed, environment: &Environment, mistakes: &mut Mistakes) 
             (Role::NoUse, _) => {}
         }
     }
-    warnings.extend(secrets(typed.verb, environment, mistakes));
+    if typed.verb == Verb::Demo {
+        let set = [ACCESS_TOKEN, CLIENT_SECRET].into_iter();
+        let set = set.filter(|name| environment.get(name).is_some());
+        warnings.extend(set.map(ignored_by_demo));
+    }
     warnings
 }
 
@@ -84,8 +88,8 @@ fn in_argv(typed: &Typed) -> Vec<Mistake> {
     });
     let client = client_secret.as_ref().map(|_| {
         format!(
-            "a client's secret is not taken from the command line, since {READ_BY_ALL}; give an \
-             access token instead: set {ACCESS_TOKEN}, or name a file by --api.access-token-file"
+            "a client's secret is not taken from the command line, since {READ_BY_ALL}; set \
+             {CLIENT_SECRET}, or name a file by --api.client-secret-file"
         )
     });
     let simulated = simulate.map(|_| {
@@ -103,21 +107,6 @@ fn is_trap(given: &Given) -> bool {
     ["api.access-token", "api.client-secret", "simulate.token"].contains(&given.flag())
 }
 
-fn secrets(verb: Verb, environment: &Environment, mistakes: &mut Mistakes) -> Vec<String> {
-    let set = [ACCESS_TOKEN, pending::CLIENT_SECRET].into_iter();
-    let set = set.filter(|name| environment.get(name).is_some());
-    match verb {
-        Verb::Serve | Verb::Check => {
-            for mistake in set.filter_map(pending::refusal) {
-                mistakes.add(mistake);
-            }
-            Vec::new()
-        }
-        Verb::Demo => set.map(ignored_by_demo).collect(),
-        Verb::Simulate | Verb::Healthcheck => Vec::new(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use crate::config::typing::{ACCOUNT, mistake, mistakes, typed};
@@ -126,8 +115,6 @@ mod tests {
     fn what_is_not_built_yet_is_refused_and_says_what_holds_instead() {
         for line in [
             "--config.file=accounts.yml",
-            "--api.client-id=hunter3",
-            "--api.client-secret-file=hunter3",
             "--state.url=postgres://hunter3",
         ] {
             let mistake = mistake(line);
@@ -141,19 +128,11 @@ mod tests {
 
     #[test]
     fn what_is_not_built_yet_is_refused_from_the_environment_too() {
-        let environment = [
-            ACCOUNT[0],
-            ("METAACCESS_CLIENT_SECRET", "hunter3"),
-            ("METAACCESS_STATE_URL", "postgres://hunter3"),
-        ];
+        let environment = [ACCOUNT[0], ("METAACCESS_STATE_URL", "postgres://hunter3")];
         let all = mistakes("", &environment);
-        assert_eq!(all.len(), 2, "{all:?}");
+        assert_eq!(all.len(), 1, "{all:?}");
         assert!(
             all[0].starts_with("METAACCESS_STATE_URL is not available yet"),
-            "{all:?}"
-        );
-        assert!(
-            all[1].starts_with("METAACCESS_CLIENT_SECRET is not available yet"),
             "{all:?}"
         );
         assert!(!all.concat().contains("hunter3"));

@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{file, pending};
+use super::file;
 
 /// The variable of the access token.
 pub const ACCESS_TOKEN: &str = "METAACCESS_ACCESS_TOKEN";
+/// The variable of the OAuth client's secret.
+pub const CLIENT_SECRET: &str = "METAACCESS_CLIENT_SECRET";
 /// The variable of the token that the simulator takes.
 pub const SIMULATE_TOKEN: &str = "METAACCESS_SIMULATE_TOKEN";
 
@@ -22,7 +24,7 @@ pub const VARIABLES: [(&str, &str); 3] = [
         "The API's access token. Instead of --api.access-token-file",
     ),
     (
-        pending::CLIENT_SECRET,
+        CLIENT_SECRET,
         "The OAuth client's secret. Instead of --api.client-secret-file",
     ),
     (
@@ -34,6 +36,14 @@ pub const VARIABLES: [(&str, &str); 3] = [
 /// A secret in the form of an OAuth token: visible ASCII without spaces. Debug and Display hide it.
 #[derive(Clone)]
 pub struct Secret(SecretString);
+
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        self.expose() == other.expose()
+    }
+}
+
+impl Eq for Secret {}
 
 impl Secret {
     /// Takes a secret as it was set or stored; white space round it is no part of it.
@@ -66,16 +76,16 @@ impl fmt::Display for Secret {
     }
 }
 
-/// Where the access token comes from.
-#[derive(Clone, Debug)]
-pub enum TokenSource {
+/// Where a secret comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecretSource {
     Given(Secret),
     /// A file that may change while the exporter runs.
     File(PathBuf),
 }
 
-impl TokenSource {
-    /// The token as it is now. A file is read anew each time, blocking.
+impl SecretSource {
+    /// The secret as it is now. A file is read anew each time, blocking.
     pub fn read(&self) -> Result<Secret, SecretError> {
         match self {
             Self::Given(secret) => Ok(secret.clone()),
@@ -90,6 +100,15 @@ fn read_file(path: &Path) -> Result<Secret, SecretError> {
     let bytes = Zeroizing::new(bytes);
     let text = std::str::from_utf8(&bytes).map_err(|_| SecretError::Malformed)?;
     Secret::new(text)
+}
+
+/// How the API knows us. Two accounts that are equal in this share what the API grants to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Credential {
+    /// An access token that somebody else renews.
+    Token(SecretSource),
+    /// An OAuth client, which fetches its tokens itself.
+    Client { id: String, secret: SecretSource },
 }
 
 /// Why there is no secret where one was to be. Never holds any of what was read.
@@ -121,7 +140,7 @@ mod tests {
     #[test]
     fn a_secret_is_shown_by_neither_debug_nor_display() {
         let secret = Secret::new("hunter2").unwrap();
-        let source = TokenSource::Given(secret.clone());
+        let source = SecretSource::Given(secret.clone());
         assert_eq!(
             format!("{secret:?} {secret} {source:?}"),
             "Secret(…) … Given(Secret(…))"
@@ -155,7 +174,7 @@ mod tests {
     fn a_file_is_read_anew_each_time() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("token");
-        let source = TokenSource::File(path.clone());
+        let source = SecretSource::File(path.clone());
         assert_eq!(source.read().unwrap_err().reason(), "unreadable");
         std::fs::write(&path, "first\n").unwrap();
         assert_eq!(source.read().unwrap().expose(), "first");
@@ -169,12 +188,15 @@ mod tests {
         let path = folder.path().join("token");
         let reason_of = |content: &[u8]| {
             std::fs::write(&path, content).unwrap();
-            TokenSource::File(path.clone()).read().unwrap_err().reason()
+            SecretSource::File(path.clone())
+                .read()
+                .unwrap_err()
+                .reason()
         };
         assert_eq!(reason_of(b" \n"), "empty");
         assert_eq!(reason_of(b"\xff\xfe"), "malformed");
         assert_eq!(reason_of(&[b'a'; 70_000]), "unreadable");
-        let folder = TokenSource::File(folder.path().to_owned());
+        let folder = SecretSource::File(folder.path().to_owned());
         assert_eq!(folder.read().unwrap_err().reason(), "unreadable");
     }
 }

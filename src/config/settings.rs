@@ -9,7 +9,7 @@ use url::Url;
 
 use super::ca::CaFile;
 use super::duration;
-use super::secret::{Secret, TokenSource};
+use super::secret::{Credential, Secret, SecretSource};
 use super::simulate::SimulateConfig;
 use super::web::WebFile;
 use crate::births::ZeroFor;
@@ -45,12 +45,14 @@ pub struct Healthcheck {
     pub web_config: Option<PathBuf>,
 }
 
-/// An exporter of one account.
+/// An exporter of at least one account.
 #[derive(Clone, Debug)]
 pub struct Exporter {
     pub web: Web,
-    pub account: AccountConfig,
-    pub scrape: Scrape,
+    /// At least one; their names differ.
+    pub accounts: Vec<AccountConfig>,
+    /// How long before the scraper's own deadline an answer is sent.
+    pub timeout_offset: Duration,
     pub metrics: Metrics,
     /// The file in which the counts are kept over a restart; none for memory.
     pub state: Option<PathBuf>,
@@ -63,7 +65,7 @@ pub struct Demo {
     name: Account,
     limits: Limits,
     reading: Reading,
-    scrape: Scrape,
+    timeout_offset: Duration,
     metrics: Metrics,
 }
 
@@ -71,14 +73,14 @@ impl Demo {
     pub(super) fn new(
         web: Web,
         (name, limits, reading): (Account, Limits, Reading),
-        (scrape, metrics): (Scrape, Metrics),
+        (timeout_offset, metrics): (Duration, Metrics),
     ) -> Self {
         Self {
             web,
             name,
             limits,
             reading,
-            scrape,
+            timeout_offset,
             metrics,
         }
     }
@@ -97,17 +99,17 @@ impl Demo {
     pub fn against(self, base_url: Url, token: Secret) -> Exporter {
         Exporter {
             web: self.web,
-            account: AccountConfig {
+            accounts: vec![AccountConfig {
                 name: self.name,
                 endpoint: Endpoint {
                     base_url,
-                    token: TokenSource::Given(token),
+                    credential: Credential::Token(SecretSource::Given(token)),
                     ca: None,
                 },
                 limits: self.limits,
                 reading: self.reading,
-            },
-            scrape: self.scrape,
+            }],
+            timeout_offset: self.timeout_offset,
             metrics: self.metrics,
             state: None,
         }
@@ -144,7 +146,7 @@ pub struct AccountConfig {
 pub struct Endpoint {
     /// Ends with a slash, so that `join("o/api/v2/logs")` keeps a path prefix.
     pub base_url: Url,
-    pub token: TokenSource,
+    pub credential: Credential,
     /// Trusted instead of the system's authorities.
     pub ca: Option<CaFile>,
 }
@@ -155,6 +157,8 @@ pub struct Limits {
     pub rate: RateLimit,
     /// For one request, from its start to the last byte of the answer.
     pub timeout: Duration,
+    /// A refresh younger than this is served again.
+    pub min_interval: Duration,
 }
 
 /// How the lines of an account are read.
@@ -175,14 +179,6 @@ impl std::fmt::Display for RateLimit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}/{}", self.requests, duration::spell(self.window))
     }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Scrape {
-    /// How long before the scraper's own deadline an answer is sent.
-    pub timeout_offset: Duration,
-    /// A refresh younger than this is served again.
-    pub min_interval: Duration,
 }
 
 #[derive(Clone, Debug)]

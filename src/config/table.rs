@@ -2,7 +2,7 @@
 
 use super::commandline;
 use super::given::variable;
-use super::{help, pending, secret};
+use super::{help, secret};
 
 /// One setting as the manual lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub fn rows() -> Vec<Row> {
         flag: String::new(),
         variable: (*name).to_owned(),
         default: String::new(),
-        help: format!("{meaning}{}", pending::mark(name)),
+        help: (*meaning).to_owned(),
     });
     flags.chain(secrets).collect()
 }

@@ -2,6 +2,7 @@
 
 mod paying;
 mod showing;
+mod token;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -10,9 +11,10 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use tracing::debug;
 
-use paying::Unpaid;
+use paying::Purpose;
 
 use super::Refresher;
+use super::access::{Member, Trouble};
 use super::keeper::Keeper;
 use super::log::{Log, failure_of};
 use super::report::Report;
@@ -21,9 +23,9 @@ use crate::api::client::{Client, Content, Reply};
 use crate::api::failure::Failure;
 use crate::api::v2;
 use crate::births::{Birth, SavedScraper};
-use crate::budget::{Budget, Slot};
+use crate::budget::Slot;
 use crate::clock;
-use crate::config::{Secret, TokenSource};
+use crate::config::Secret;
 use crate::event::{EventType, Labels};
 use crate::exposition::EventsText;
 use crate::hostnames::Hostnames;
@@ -40,7 +42,6 @@ use crate::window::Query;
 #[derive(Debug)]
 pub struct Source {
     pub client: Client,
-    pub token: TokenSource,
     /// The longest that a request of the client takes.
     pub timeout: Duration,
     pub logs: Vec<EventType>,
@@ -71,6 +72,15 @@ pub struct Conductor {
     spare_sent: Vec<Moment>,
     /// The regular scrapers as they were saved last.
     scrapers_saved: Vec<SavedScraper>,
+    _member: Member,
+}
+
+/// Why a request was not sent.
+enum Obstacle {
+    /// The window is used up before this moment.
+    NotBefore(Moment),
+    /// There is no token, or what was paid could not be saved.
+    Failed(Trouble),
 }
 
 impl Conductor {
@@ -93,15 +103,21 @@ impl Conductor {
         } = restored;
         let boot = clock::boot();
         if let Some(requests) = budget {
-            let limit = refresher.budget().limit();
             let (now, timeout) = (clock::now(), source.timeout);
-            *refresher.budget() = Budget::resume(limit, &requests, &boot, now, timeout);
+            let payer = refresher.account();
+            refresher
+                .budget()
+                .take_up(payer, &requests, &boot, now, timeout);
         }
         let now = clock::now();
         refresher.births().resume(&scrapers, series.at_zero(), now);
         let new_log = |(event_type, state)| Log::new(event_type, state, source.reach);
         let logs = states.into_iter().map(new_log).collect();
+        let member = refresher
+            .access()
+            .join(refresher.account(), source.logs.len());
         let mut conductor = Self {
+            _member: member,
             events,
             refresher,
             source,
@@ -148,27 +164,19 @@ impl Conductor {
             .iter_mut()
             .for_each(|log| log.begin_if_due(begin, young));
         while let Some((turn, query)) = self.next() {
-            // Before the slot is taken: whatever a file takes, a slot is held from sending on.
-            let token = match self.token().await {
-                Ok(token) => token,
-                Err(detail) => {
-                    self.fail(turn, Failure::NoToken, Some(detail));
-                    continue;
-                }
-            };
-            match self.pay(turn).await {
-                Ok(slot) => self.ask(turn, query, &token, slot).await,
+            match self.send(turn, query).await {
+                Ok(()) => {}
                 // The next refresh looks on for late lines.
-                Err(Unpaid::NotBefore(_)) if self.is_to_spare(turn) => break,
-                Err(Unpaid::NotBefore(when)) if self.logs.iter().any(Log::has_begun) => {
+                Err(Obstacle::NotBefore(_)) if self.is_to_spare(turn) => break,
+                Err(Obstacle::NotBefore(when)) if self.logs.iter().any(Log::has_begun) => {
                     self.wait_for_the_window(when).await;
                 }
-                Err(Unpaid::NotBefore(when)) if self.is_soon(when) => {
+                Err(Obstacle::NotBefore(when)) if self.is_soon(when) => {
                     tokio::time::sleep(when.since(clock::now())).await;
                 }
                 // Nothing is under way: the next scrape may try again.
-                Err(Unpaid::NotBefore(_)) => self.logs.iter_mut().for_each(Log::never_mind),
-                Err(Unpaid::NotSaved) => self.fail(turn, Failure::NotSaved, None),
+                Err(Obstacle::NotBefore(_)) => self.logs.iter_mut().for_each(Log::never_mind),
+                Err(Obstacle::Failed(trouble)) => self.fail(turn, trouble.failure, trouble.detail),
             }
         }
         self.logs.iter_mut().for_each(Log::end);
@@ -228,6 +236,14 @@ impl Conductor {
         must.or_else(may).map(|(_, turn, query)| (turn, query))
     }
 
+    async fn send(&mut self, turn: usize, query: Query) -> Result<(), Obstacle> {
+        // Before the slot is taken: whatever a file takes, a slot is held from sending on.
+        let token = self.token(turn).await?;
+        let slot = self.pay(turn, Purpose::Page).await?;
+        self.ask(turn, query, &token, slot).await;
+        Ok(())
+    }
+
     async fn ask(&mut self, turn: usize, query: Query, token: &Secret, slot: Slot) {
         let is_to_spare = self.is_to_spare(turn);
         let Some(log) = self.logs.get_mut(turn) else {
@@ -250,29 +266,25 @@ impl Conductor {
             account = %self.refresher.account(), %event_type, limit = query.limit, page = query.page,
             status = reply.status, "the API was asked"
         );
+        match &reply.outcome {
+            Ok(_) => self.refresher.access().accepted(token),
+            // It is asked again, by another token.
+            Err(Failure::Unauthorized) if self.refresher.access().refused(token) => return,
+            Err(_) => {}
+        }
         match self.read(query, reply.outcome) {
             Ok(answer) => self.count(turn, answer),
             Err(failure) => self.fail(turn, failure, reply.detail),
         }
     }
 
-    async fn token(&self) -> Result<Secret, String> {
-        let source = self.source.token.clone();
-        let read = tokio::task::spawn_blocking(move || source.read()).await;
-        match read {
-            Ok(Ok(token)) => Ok(token),
-            Ok(Err(error)) => Err(error.to_string()),
-            Err(_) => Err("reading the token broke off".to_owned()),
-        }
-    }
-
-    fn obey(&mut self, slot: Slot, reply: &Reply) {
+    fn obey<T>(&mut self, slot: Slot, reply: &Reply<T>) {
         self.spent = true;
         let now = clock::now();
         let mut budget = self.refresher.budget();
         budget.answered(slot, now);
         if let Some(remaining) = reply.rate.remaining {
-            budget.server_says(remaining, reply.rate.reset, now);
+            budget.server_says(self.refresher.account(), remaining, reply.rate.reset, now);
         }
         if let Err(Failure::RateLimited) = reply.outcome {
             budget.refused(reply.rate.retry_after.or(reply.rate.reset), now);

@@ -4,6 +4,7 @@
 //! scrape's deadline, or not at all where the request window is used up. Scrapes that wish at the
 //! same time share one refresh, and a scraper that hangs up stops nothing.
 
+mod access;
 mod conductor;
 mod gate;
 mod keeper;
@@ -13,6 +14,7 @@ mod restored;
 mod room;
 mod standing;
 
+pub use access::Access;
 pub use conductor::{Conductor, Source};
 pub use gate::Waited;
 pub use keeper::Keeper;
@@ -25,7 +27,7 @@ use std::time::Duration;
 
 use crate::births::{Births, Generation, Scraper, ZeroFor};
 use crate::budget::Budget;
-use crate::catalogue::{BUDGET_LEFT, REGULAR_SCRAPERS};
+use crate::catalogue::{BUDGET_LEFT, REGULAR_SCRAPERS, TOKEN_EXPIRY};
 use crate::clock;
 use crate::event::{Account, EventType};
 use crate::exposition::{Format, Row};
@@ -43,7 +45,7 @@ pub struct Refresher {
 struct Shared {
     account: Account,
     gate: Gate,
-    budget: Mutex<Budget>,
+    access: Access,
     births: Mutex<Births>,
     shown: RwLock<Shown>,
     logs: Mutex<Vec<LogStanding>>,
@@ -73,7 +75,7 @@ impl Refresher {
     /// again.
     pub fn new(
         account: Account,
-        budget: Budget,
+        access: Access,
         min_interval: Duration,
         zero_for: ZeroFor,
     ) -> Self {
@@ -81,7 +83,7 @@ impl Refresher {
             shared: Arc::new(Shared {
                 account,
                 gate: Gate::new(min_interval),
-                budget: Mutex::new(budget),
+                access,
                 births: Mutex::new(Births::new(zero_for)),
                 shown: RwLock::default(),
                 logs: Mutex::default(),
@@ -122,6 +124,9 @@ impl Refresher {
         meters.set(BUDGET_LEFT, &account, f64::from(left));
         let regular = self.births().regular(now) as f64;
         meters.set(REGULAR_SCRAPERS, &account, regular);
+        let ends = self.access().token_ends();
+        let ends = ends.map_or(0.0, |end| clock::unix_at(end).as_secs_f64());
+        meters.set(TOKEN_EXPIRY, &account, ends);
     }
 
     /// How the account stands now.
@@ -149,9 +154,12 @@ impl Refresher {
         logs.unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn access(&self) -> &Access {
+        &self.shared.access
+    }
+
     fn budget(&self) -> MutexGuard<'_, Budget> {
-        let budget = self.shared.budget.lock();
-        budget.unwrap_or_else(PoisonError::into_inner)
+        self.access().budget()
     }
 
     fn births(&self) -> MutexGuard<'_, Births> {

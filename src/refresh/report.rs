@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tracing::{info, warn};
 
+use super::access::Trouble;
 use super::log::Log;
 use super::room::Room;
 use super::{LogStanding, Refresher};
@@ -12,7 +13,8 @@ use crate::api::failure::Failure;
 use crate::catalogue::{
     AMBIGUOUS_READS, BUDGET, BUDGET_WINDOW, DELAY, FAILING, GAPS, LINES_BEHIND, MISSED_LINES,
     NEWEST_LINE_TIMESTAMP, ORDER, READ_TIMESTAMP, READING_LINES, READY, REFRESH_FAILURES,
-    REFRESHES, REQUEST_DURATION, REQUESTS, UNATTRIBUTED, UNPARSABLE, UNSETTLED_LINES, UP,
+    REFRESHES, REQUEST_DURATION, REQUESTS, TOKEN_REQUESTS, UNATTRIBUTED, UNPARSABLE,
+    UNSETTLED_LINES, UP,
 };
 use crate::clock;
 use crate::event::{BadLine, EventType, Minute};
@@ -47,6 +49,8 @@ pub struct Report {
     last_unparsable: Option<Moment>,
     /// Unparsable entries that no log line has told of yet.
     unparsable_unsaid: u64,
+    /// Why the token could not be renewed that is still good.
+    not_renewed: Option<Failure>,
 }
 
 impl Report {
@@ -65,6 +69,7 @@ impl Report {
             last_progress: None,
             last_unparsable: None,
             unparsable_unsaid: 0,
+            not_renewed: None,
         }
     }
 
@@ -74,6 +79,7 @@ impl Report {
         let meters = &self.meters;
         meters.set(UP, &[account], 0.0);
         meters.add(REQUESTS, &[account, "200"], 0);
+        meters.add(TOKEN_REQUESTS, &[account, "200"], 0);
         meters.observe(REQUEST_DURATION, &[account], 0.0, 0);
         for log in &self.logs {
             let labels = [account, log.as_str()];
@@ -106,11 +112,37 @@ impl Report {
     }
 
     pub(super) fn request(&self, status: Option<u16>, took: Duration) {
-        let code = status.map_or_else(|| "none".to_owned(), |status| status.to_string());
-        self.meters.add(REQUESTS, &[&self.account, &code], 1);
+        self.meters
+            .add(REQUESTS, &[&self.account, &code_of(status)], 1);
         let seconds = took.as_secs_f64();
         self.meters
             .observe(REQUEST_DURATION, &[&self.account], seconds, 1);
+    }
+
+    /// What came of a request for a token, which [`Self::request`] counts too.
+    pub(super) fn token_request(&self, status: Option<u16>) {
+        self.meters
+            .add(TOKEN_REQUESTS, &[&self.account, &code_of(status)], 1);
+    }
+
+    /// The token could not be renewed, but is good for a while. Only a change is logged.
+    pub(super) fn not_renewed(&mut self, trouble: &Trouble) {
+        let before = self.not_renewed.replace(trouble.failure);
+        if before != Some(trouble.failure) {
+            warn!(
+                account = self.account,
+                reason = trouble.failure.reason(),
+                detail = trouble.detail,
+                "the access token could not be renewed: {}. The old one is used until it ends",
+                trouble.failure.advice()
+            );
+        }
+    }
+
+    pub(super) fn renewed(&mut self) {
+        if self.not_renewed.take().is_some() {
+            info!(account = self.account, "the access token was renewed");
+        }
     }
 
     /// The newest line of a page, without those that are dated far ahead: one of them would hide for
@@ -320,6 +352,11 @@ impl Report {
             .show(&self.account, &self.logs, series, &self.meters);
         self.tallies(tallies);
     }
+}
+
+/// The value of the label `code`.
+fn code_of(status: Option<u16>) -> String {
+    status.map_or_else(|| "none".to_owned(), |status| status.to_string())
 }
 
 /// Seconds from the end of the minute to now.

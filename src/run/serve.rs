@@ -13,14 +13,13 @@ use tracing::{info, warn};
 
 use super::listen::listen;
 use crate::api::client::Client;
-use crate::budget::Budget;
 use crate::catalogue::{BUILD, STATE, STATE_CREATED};
 use crate::clock;
 use crate::config::{self, AccountConfig, Metrics, Reading};
 use crate::exposition::EventsText;
 use crate::meters::{Created, Meters};
 use crate::plan::Reach;
-use crate::refresh::{Conductor, Keeper, Refresher, Report, Restored, Source};
+use crate::refresh::{Access, Conductor, Keeper, Refresher, Report, Restored, Source};
 use crate::saved::{Identity, SavedSeries};
 use crate::series::{Series, SeriesLimits};
 use crate::server::{self, Porter, ReloadRequest};
@@ -35,11 +34,12 @@ pub async fn serve(
 ) -> anyhow::Result<()> {
     let config::Exporter {
         web,
-        account,
-        scrape,
+        mut accounts,
+        timeout_offset,
         metrics,
         state,
     } = exporter;
+    let account = accounts.pop().context("no account is configured")?;
     let meters = Arc::new(Meters::new().context("the catalogue of metrics breaks a rule")?);
     meters.set(BUILD, &[env!("CARGO_PKG_VERSION")], 1.0);
     let store = open(state.as_deref(), &account.reading, &meters).await?;
@@ -49,8 +49,7 @@ pub async fn serve(
             state: store.identity().created,
         });
     }
-    let (refresher, conductor) =
-        conduct(account, scrape.min_interval, metrics, &meters, &store).await?;
+    let (refresher, conductor) = conduct(account, metrics, &meters, &store).await?;
     let listeners = listeners(&web.listen).await?;
     let addresses = addresses(&listeners)?;
     for address in &addresses {
@@ -65,7 +64,7 @@ pub async fn serve(
         refreshers: vec![refresher],
         meters,
         telemetry_path: web.telemetry_path,
-        timeout_offset: scrape.timeout_offset,
+        timeout_offset,
         porter,
         reload: web.has_lifecycle.then_some(reload),
         max_connections: web.max_connections,
@@ -145,7 +144,6 @@ fn identity() -> anyhow::Result<Identity> {
 
 async fn conduct(
     account: AccountConfig,
-    min_interval: Duration,
     metrics: Metrics,
     meters: &Arc<Meters>,
     store: &Store,
@@ -156,7 +154,7 @@ async fn conduct(
         limits: allowed,
         reading,
     } = account;
-    let budget = Budget::new(allowed.rate);
+    let access = Access::new(endpoint.credential.clone(), allowed.rate);
     let (logs, order, zone) = (&reading.logs, reading.order, &reading.zone);
     let limits = SeriesLimits {
         series: metrics.max_series,
@@ -177,12 +175,11 @@ async fn conduct(
     }
     let restored = Restored::new(saved, series, logs, order, zone);
     let keeper = Keeper::new(store.clone(), name.clone(), Arc::clone(meters));
-    let refresher = Refresher::new(name, budget, min_interval, metrics.zero_for);
+    let refresher = Refresher::new(name, access, allowed.min_interval, metrics.zero_for);
     let client = Client::new(&endpoint.base_url, endpoint.ca.as_ref(), allowed.timeout)?;
     let report = Report::new(&refresher, &reading.logs, Arc::clone(meters));
     let source = Source {
         client,
-        token: endpoint.token,
         timeout: allowed.timeout,
         logs: reading.logs,
         order: reading.order,

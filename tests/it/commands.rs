@@ -73,8 +73,12 @@ fn what_is_unknown_is_refused_with_what_was_meant() {
 }
 
 #[test]
-fn without_a_token_it_says_where_one_goes() {
-    let says = ["METAACCESS_ACCESS_TOKEN", "--api.access-token-file"];
+fn without_a_credential_it_says_where_one_goes() {
+    let says = [
+        "METAACCESS_ACCESS_TOKEN",
+        "--api.client-id",
+        "--api.client-secret-file",
+    ];
     is_refused(&[FREE_PORT], &[], &says);
     let missing = "--api.access-token-file=/nowhere/token";
     is_refused(&[FREE_PORT, missing], &[], &["/nowhere/token"]);
@@ -82,21 +86,10 @@ fn without_a_token_it_says_where_one_goes() {
 
 #[test]
 fn what_is_not_built_yet_is_refused_by_name() {
-    for flag in [
-        "--config.file=x",
-        "--api.client-id=x",
-        "--api.client-secret-file=x",
-        "--state.url=postgres://example.com/x",
-    ] {
+    for flag in ["--config.file=x", "--state.url=postgres://example.com/x"] {
         let name = flag.split('=').next().expect("a name");
         is_refused(&[flag], &ACCOUNT, &["1 mistake", name, "not available yet"]);
     }
-    let secret = [("METAACCESS_CLIENT_SECRET", TOKEN), ACCOUNT[0]];
-    is_refused(
-        &[],
-        &secret,
-        &["METAACCESS_CLIENT_SECRET", "not available yet"],
-    );
     is_refused(&["check"], &ACCOUNT, &["check", "not available yet"]);
     let state = [("METAACCESS_STATE_URL", "x"), ACCOUNT[0]];
     is_refused(&[], &state, &["METAACCESS_STATE_URL", "not available yet"]);

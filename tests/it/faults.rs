@@ -113,11 +113,6 @@ fn ends_without_a_token(exporter: Exporter) {
 }
 
 #[test]
-fn a_refused_token_is_overcome() {
-    is_overcome(status(401), "unauthorized");
-}
-
-#[test]
 fn a_page_found_too_large_is_overcome() {
     is_overcome(status(406), "not_acceptable");
 }

@@ -26,6 +26,7 @@ const FLOORS: [(&str, &[&str]); 8] = [
         "translators",
         &[
             "api",
+            "api::token",
             "api::v2",
             "api::failure",
             "sight",
@@ -40,9 +41,9 @@ const FLOORS: [(&str, &[&str]); 8] = [
 ];
 
 /// No async, no clock, no I/O, no serde, no prometheus.
-const CORE: [&str; 12] = [
+const CORE: [&str; 13] = [
     "births", "event", "moment", "budget", "ledger", "stitch", "series", "sighting", "order",
-    "window", "saved", "tally",
+    "window", "saved", "tally", "token",
 ];
 
 /// What the core and the plan know nothing of.

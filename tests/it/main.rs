@@ -47,6 +47,8 @@ mod lives;
 #[cfg(test)]
 mod long_reads;
 #[cfg(test)]
+mod oauth;
+#[cfg(test)]
 mod oddities;
 #[cfg(test)]
 mod program;

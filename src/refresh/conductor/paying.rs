@@ -2,38 +2,43 @@
 
 use std::time::Duration;
 
-use super::Conductor;
+use super::{Conductor, Obstacle};
+use crate::api::failure::Failure;
 use crate::budget::{NotBefore, Slot};
 use crate::clock;
 use crate::moment::Moment;
+use crate::refresh::access::Trouble;
 use crate::refresh::log::Log;
 
 /// How long saving may take before a request has to be paid for again.
 const SAVING_AT_MOST: Duration = Duration::from_secs(1);
 
-/// Why a request may not be sent.
-pub(super) enum Unpaid {
-    /// The window is used up before this moment.
-    NotBefore(Moment),
-    /// What was paid could not be saved.
-    NotSaved,
+/// What a request asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    Page,
+    /// A token, which is of use only with a request for a page.
+    Token,
 }
 
 impl Conductor {
     /// Pays for a request: its place in the window is saved before it is sent, together with what
     /// was counted up to now. A place is held for the time that saving takes, too; where that took
     /// longer than was thought, what is saved would end too early, so it is paid for again.
-    pub(super) async fn pay(&mut self, turn: usize) -> Result<Slot, Unpaid> {
+    pub(super) async fn pay(&mut self, turn: usize, purpose: Purpose) -> Result<Slot, Obstacle> {
         let mut saving = SAVING_AT_MOST;
         loop {
             let begin = clock::now();
             let slot = self
-                .slot_for(turn, saving)
-                .map_err(|NotBefore(when)| Unpaid::NotBefore(when))?;
+                .slot_for(turn, purpose, saving)
+                .map_err(|NotBefore(when)| Obstacle::NotBefore(when))?;
             self.spent = true;
             if self.save().await.is_err() {
                 self.refresher.budget().never_sent(slot);
-                return Err(Unpaid::NotSaved);
+                return Err(Obstacle::Failed(Trouble {
+                    failure: Failure::NotSaved,
+                    detail: None,
+                }));
             }
             if clock::now().since(begin) <= saving {
                 return Ok(slot);
@@ -45,8 +50,9 @@ impl Conductor {
 
     /// A place in the window. A long read takes no more than an even share of it after its first
     /// requests: taken all at once, they would leave none to keep the other log fresh.
-    fn slot_for(&self, turn: usize, saving: Duration) -> Result<Slot, NotBefore> {
+    fn slot_for(&self, turn: usize, purpose: Purpose, saving: Duration) -> Result<Slot, NotBefore> {
         let now = clock::now();
+        let payer = self.refresher.account();
         let mut budget = self.refresher.budget();
         let limit = budget.limit();
         let log = self.logs.get(turn);
@@ -55,9 +61,11 @@ impl Conductor {
         let last = log.and_then(Log::last_asked);
         let share = limit.time_for(1);
         let earliest = last.map(|last| last.plus(share)).filter(|when| *when > now);
-        match earliest {
-            Some(when) if asked >= limit.requests / 2 => Err(NotBefore(when)),
-            _ => budget.take(now, saving + self.source.timeout),
+        let hold = saving + self.source.timeout;
+        match (earliest, purpose) {
+            (Some(when), _) if asked >= limit.requests / 2 => Err(NotBefore(when)),
+            (_, Purpose::Page) => budget.take(payer, now, hold),
+            (_, Purpose::Token) => budget.take_one_of_two(payer, now, hold),
         }
     }
 
@@ -87,8 +95,8 @@ impl Conductor {
     }
 
     /// Whether a request may go to what need not be asked: a fifth of the window at most, and never
-    /// one that the next refresh of every log would have to wait for, other than shortly. None after
-    /// a long read: scrapes wait for its end.
+    /// one that the next refresh of every log would have to wait for, other than shortly; nor one that
+    /// another account waits for. None after a long read: scrapes wait for its end.
     pub(super) fn has_spare(&self) -> bool {
         let now = clock::now();
         let young = self.refresher.shared.gate.young();
@@ -99,12 +107,14 @@ impl Conductor {
         let budget = self.refresher.budget();
         let limit = budget.limit();
         let a_fifth = usize::try_from((limit.requests / 5).max(1)).unwrap_or(usize::MAX);
-        let for_the_next = u32::try_from(self.logs.len()).unwrap_or(u32::MAX);
+        let for_the_next = self.refresher.access().logs();
+        let for_the_next = u32::try_from(for_the_next).unwrap_or(u32::MAX);
         let was_long = self
             .logs
             .iter()
             .any(|log| log.asked() >= limit.requests / 2);
         let is_left = budget.left(now) > 0 && budget.left(next) > for_the_next;
+        let is_left = is_left && !budget.is_waited_for(now);
         spent < a_fifth && !was_long && is_left
     }
 }

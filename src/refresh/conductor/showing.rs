@@ -74,7 +74,8 @@ impl Conductor {
         let changed = &mut changes.changed;
         if self.spent {
             let budget = self.refresher.budget();
-            changed.requests = Some(budget.saved(&self.boot, clock::now()));
+            changed.requests =
+                Some(budget.saved(self.refresher.account(), &self.boot, clock::now()));
         }
         changed.series = self.series.changes();
         changed.overflowed = self.series.overflowed_changes();

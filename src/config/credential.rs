@@ -1,0 +1,295 @@
+//! How the API knows an account: an access token, or an OAuth client that fetches its tokens.
+
+use std::path::PathBuf;
+
+use super::environment::Environment;
+use super::flags::ApiFlags;
+use super::given::Given;
+use super::mistake::{Mistake, Mistakes, Wrong};
+use super::secret::{ACCESS_TOKEN, CLIENT_SECRET, Credential, Secret, SecretSource};
+
+/// The one credential that is given, or what is wrong with it.
+pub fn credential(
+    flags: &ApiFlags,
+    environment: &Environment,
+    mistakes: &mut Mistakes,
+) -> Option<Credential> {
+    let written = Written {
+        token: Sources::new(flags.access_token_file.as_ref(), ACCESS_TOKEN, environment),
+        id: flags.client_id.as_ref(),
+        secret: Sources::new(
+            flags.client_secret_file.as_ref(),
+            CLIENT_SECRET,
+            environment,
+        ),
+    };
+    match written.kind() {
+        Ok(Kind::Token) => {
+            let token = written.token.read(&TOKEN, mistakes)?;
+            Some(Credential::Token(token))
+        }
+        Ok(Kind::Client(id)) => {
+            let id = mistakes.read(id, client_id);
+            let secret = written.secret.read(&SECRET, mistakes);
+            Some(Credential::Client {
+                id: id?,
+                secret: secret?,
+            })
+        }
+        Err(mistake) => {
+            mistakes.add(mistake);
+            None
+        }
+    }
+}
+
+/// What is said of a kind of secret.
+struct Words {
+    /// What it is.
+    what: &'static str,
+    alone: &'static str,
+}
+
+const TOKEN: Words = Words {
+    what: "the access token",
+    alone: "a file that holds the access token alone",
+};
+
+const SECRET: Words = Words {
+    what: "the client's secret",
+    alone: "a file that holds the client's secret alone",
+};
+
+/// Where the secrets of an account were written.
+struct Written<'a> {
+    token: Sources<'a>,
+    id: Option<&'a Given>,
+    secret: Sources<'a>,
+}
+
+enum Kind<'a> {
+    Token,
+    Client(&'a Given),
+}
+
+impl<'a> Written<'a> {
+    fn kind(&self) -> Result<Kind<'a>, Mistake> {
+        let client = self.id.map(Given::name).or_else(|| self.secret.name());
+        match (self.token.name(), self.id, self.secret.name()) {
+            (Some(_), None, None) => Ok(Kind::Token),
+            (None, Some(id), Some(_)) => Ok(Kind::Client(id)),
+            (Some(token), _, _) => Err(Mistake::about(
+                format_args!("{token} and {}", client.unwrap_or_default()),
+                "an access token and an OAuth client are both given; give one of them. The client is \
+                 the better one: its tokens are renewed in time",
+            )),
+            (None, Some(id), None) => Err(Mistake::about(
+                id.name(),
+                format_args!(
+                    "the client's secret is not given; set {CLIENT_SECRET}, or write it to a file \
+                     and name that by --api.client-secret-file"
+                ),
+            )),
+            (None, None, Some(secret)) => Err(Mistake::about(
+                secret,
+                "the client's id is not given; add it by --api.client-id",
+            )),
+            (None, None, None) => Err(Mistake::about(
+                "the credential",
+                format_args!(
+                    "none is given; name an OAuth client by --api.client-id and \
+                     --api.client-secret-file, or set {ACCESS_TOKEN} (without an account, try: \
+                     metaaccess-exporter demo)"
+                ),
+            )),
+        }
+    }
+}
+
+/// The two places of one secret.
+struct Sources<'a> {
+    file: Option<&'a Given>,
+    variable: Option<(&'static str, &'a std::ffi::OsStr)>,
+}
+
+impl<'a> Sources<'a> {
+    fn new(file: Option<&'a Given>, variable: &'static str, environment: &'a Environment) -> Self {
+        Self {
+            file,
+            variable: environment.get(variable).map(|text| (variable, text)),
+        }
+    }
+
+    /// The setting that gives it, if any does.
+    fn name(&self) -> Option<String> {
+        let variable = self.variable.map(|(name, _)| name.to_owned());
+        self.file.map(Given::name).or(variable)
+    }
+
+    fn read(&self, words: &Words, mistakes: &mut Mistakes) -> Option<SecretSource> {
+        let Words { what, alone } = words;
+        match (self.file, self.variable) {
+            (Some(file), None) => mistakes.read(file, |text| secret_file(text, alone)),
+            (None, Some((name, text))) => Secret::new(&text.to_string_lossy())
+                .map(SecretSource::Given)
+                .map_err(|error| {
+                    let mend = format!("{error}; set it to {what} alone");
+                    mistakes.add(Mistake::about(name, mend));
+                })
+                .ok(),
+            (Some(file), Some((name, _))) => {
+                mistakes.add(Mistake::about(
+                    format_args!("{} and {name}", file.name()),
+                    format_args!("both give {what}; give one of them"),
+                ));
+                None
+            }
+            (None, None) => None,
+        }
+    }
+}
+
+fn secret_file(text: &str, expected: &str) -> Result<SecretSource, Wrong> {
+    let source = SecretSource::File(PathBuf::from(text));
+    match source.read() {
+        Ok(_) => Ok(source),
+        Err(error) => Err(Wrong::new(
+            expected,
+            format!("{error}: check path, permissions and content"),
+        )),
+    }
+}
+
+fn client_id(text: &str) -> Result<String, Wrong> {
+    const LONGEST: usize = 256;
+    let is_id = text.chars().all(|c| c.is_ascii_graphic()) && !text.is_empty();
+    if is_id && text.len() <= LONGEST {
+        Ok(text.to_owned())
+    } else {
+        Err(Wrong::new(
+            "the client's id: visible ASCII characters without spaces",
+            "copy it from the vendor's console",
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Command;
+    use crate::config::typing::{mistakes, typed};
+
+    const SET_TOKEN: (&str, &str) = ("METAACCESS_ACCESS_TOKEN", "hunter2");
+    const SET_SECRET: (&str, &str) = ("METAACCESS_CLIENT_SECRET", "hunter3");
+
+    fn credential(line: &str, environment: &[(&str, &str)]) -> Credential {
+        match typed(line, environment).map(|config| config.command) {
+            Ok(Command::Serve(exporter)) => exporter.accounts[0].endpoint.credential.clone(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn only_mistake(line: &str, environment: &[(&str, &str)]) -> String {
+        let all = mistakes(line, environment);
+        assert_eq!(all.len(), 1, "{all:?}");
+        assert!(!all.concat().contains("hunter"), "{all:?}");
+        all.concat()
+    }
+
+    #[test]
+    fn a_token_has_one_source() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        std::fs::write(&path, "hunter2\n").unwrap();
+        let line = format!("--api.access-token-file={}", path.display());
+        let Credential::Token(source) = credential(&line, &[]) else {
+            panic!("no token");
+        };
+        assert_eq!(source.read().unwrap().expose(), "hunter2");
+        let both = only_mistake(&line, &[SET_TOKEN]);
+        assert!(
+            both.starts_with("--api.access-token-file and METAACCESS_ACCESS_TOKEN: both give the"),
+            "{both}"
+        );
+        std::fs::write(&path, "").unwrap();
+        assert!(only_mistake(&line, &[]).contains("there is nothing in it"));
+        std::fs::remove_file(&path).unwrap();
+        assert!(only_mistake(&line, &[]).contains("cannot be read"));
+    }
+
+    #[test]
+    fn a_client_has_an_id_and_a_secret_from_a_file_or_the_environment() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        std::fs::write(&path, " hunter3\r\n").unwrap();
+        let line = format!(
+            "--api.client-id=TEST-CLIENT --api.client-secret-file={}",
+            path.display()
+        );
+        for (line, environment) in [
+            (line.as_str(), &[][..]),
+            ("--api.client-id=TEST-CLIENT", &[SET_SECRET]),
+        ] {
+            let Credential::Client { id, secret } = credential(line, environment) else {
+                panic!("no client");
+            };
+            assert_eq!(id, "TEST-CLIENT");
+            assert_eq!(secret.read().unwrap().expose(), "hunter3");
+        }
+        let both = only_mistake(&line, &[SET_SECRET]);
+        assert!(
+            both.starts_with(
+                "--api.client-secret-file and METAACCESS_CLIENT_SECRET: both give the"
+            ),
+            "{both}"
+        );
+    }
+
+    #[test]
+    fn half_a_client_is_refused_and_says_which_half_is_missing() {
+        let without_secret = only_mistake("--api.client-id=TEST-CLIENT", &[]);
+        assert!(
+            without_secret.starts_with(
+                "--api.client-id: the client's secret is not given; set METAACCESS_CLIENT_SECRET"
+            ),
+            "{without_secret}"
+        );
+        let without_id = only_mistake("", &[SET_SECRET]);
+        assert!(
+            without_id.starts_with(
+                "METAACCESS_CLIENT_SECRET: the client's id is not given; add it by --api.client-id"
+            ),
+            "{without_id}"
+        );
+    }
+
+    #[test]
+    fn a_token_beside_a_client_is_refused() {
+        for (line, client) in [
+            ("--api.client-id=TEST-CLIENT", "--api.client-id"),
+            ("", "METAACCESS_CLIENT_SECRET"),
+        ] {
+            let mistake = only_mistake(line, &[SET_TOKEN, SET_SECRET]);
+            assert!(
+                mistake.starts_with(&format!("METAACCESS_ACCESS_TOKEN and {client}: ")),
+                "{mistake}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_broken_secret_is_refused_without_being_shown() {
+        let broken = only_mistake("", &[("METAACCESS_ACCESS_TOKEN", "hunter2 hunter3")]);
+        assert!(
+            broken.starts_with("METAACCESS_ACCESS_TOKEN: it holds spaces"),
+            "{broken}"
+        );
+        let empty = only_mistake("", &[("METAACCESS_ACCESS_TOKEN", " \n")]);
+        assert!(
+            empty.starts_with("METAACCESS_ACCESS_TOKEN: there is nothing in it"),
+            "{empty}"
+        );
+        let id = only_mistake("--api.client-id=ä", &[SET_SECRET]);
+        assert!(id.contains("visible ASCII characters"), "{id}");
+    }
+}
