@@ -273,6 +273,11 @@ impl Budget {
         place_free.copied().max(paused).map(NotBefore)
     }
 
+    /// Keeps another limit from now on. What is held already is held for as long as it was.
+    pub fn limit_to(&mut self, limit: RateLimit) {
+        self.limit = limit;
+    }
+
     /// The limit that this budget keeps.
     pub fn limit(&self) -> RateLimit {
         self.limit

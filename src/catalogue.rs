@@ -86,7 +86,7 @@ pub const UP: Metric = gauge(
 pub const FAILING: Metric = gauge(
     "metaaccess_log_failing",
     &["account", "event_type", "reason"],
-    "1 for the reason why the last refresh of the log failed, 0 for all other reasons.",
+    "1 for the reason why the last refresh of the log failed, 0 for those of earlier failures of this process; no other reasons are shown.",
 );
 pub const REFRESHES: Metric = counter(
     "metaaccess_refreshes_total",
@@ -313,6 +313,16 @@ pub const PANICS: Metric = counter(
     &[],
     "Requests that were answered with 500 since the exporter has a mistake.",
 );
+pub const CONFIG_SUCCESSFUL: Metric = gauge(
+    "metaaccess_exporter_config_last_reload_successful",
+    &[],
+    "Whether the last reading of --config.file took over (1), or the accounts before it go on (0); only with that flag.",
+);
+pub const CONFIG_RELOADED: Metric = gauge(
+    "metaaccess_exporter_config_last_reload_success_timestamp_seconds",
+    &[],
+    "When --config.file took over last; only with that flag.",
+);
 pub const WEB_CONFIG_SUCCESSFUL: Metric = gauge(
     "metaaccess_exporter_web_config_last_reload_successful",
     &[],
@@ -407,6 +417,8 @@ pub const ALL: &[Metric] = &[
     CONNECTIONS_REFUSED,
     REQUESTS_REFUSED,
     PANICS,
+    CONFIG_SUCCESSFUL,
+    CONFIG_RELOADED,
     WEB_CONFIG_SUCCESSFUL,
     WEB_CONFIG_RELOADED,
     PROCESS_CPU,
@@ -421,6 +433,7 @@ pub const ALL: &[Metric] = &[
 /// Those that change with every scrape, or with time alone.
 pub const LIVE: &[Metric] = &[
     BUDGET_LEFT,
+    TOKEN_EXPIRY,
     REGULAR_SCRAPERS,
     SCRAPES,
     SCRAPES_STALE,

@@ -14,11 +14,13 @@
 //! 5. Prepositions and labels that are left with nothing to point at go (`Installed version 1.2.3`).
 //!
 //! What stays is plain lower-case prose, the words in `vocabulary`, and an unknown first word. That
-//! errs towards a small set: rules of the user's own are there for what it takes away too much of.
+//! errs towards a small set: rules of the user's own, which are asked first, are there for what it
+//! takes away too much of.
 
 mod dangling;
 mod gaps;
 mod name;
+mod rules;
 mod unknown;
 mod version;
 mod vocabulary;
@@ -27,11 +29,25 @@ mod words;
 use crate::event::{Event, Labels};
 
 pub use name::{LONGEST_NAME, NOTHING_LEFT, event_name};
+pub use rules::{EventRules, Rule, RuleError};
 pub use version::category_and_version;
 
 /// What is counted of a line of this category and version, by the built-in rules.
 pub fn event(split: (&str, &str), hostname: &str, description: &str) -> Event {
     named(split, hostname, &event_name(description, hostname))
+}
+
+/// What is counted of a line of this category and version, by the user's rules, or else by ours.
+pub fn event_by(
+    rules: &EventRules,
+    split: (&str, &str),
+    hostname: &str,
+    description: &str,
+) -> Event {
+    match rules.event(description) {
+        Some(event_of_rule) => named(split, hostname, event_of_rule),
+        None => event(split, hostname, description),
+    }
 }
 
 /// What is counted of a line of this category and version, whose event was named elsewhere, such as
@@ -62,6 +78,26 @@ mod tests {
             event: "Installed",
         };
         assert_eq!(event.labels(), expected);
+    }
+
+    #[test]
+    fn a_rule_of_the_user_is_asked_before_anything_is_taken_out() {
+        let rule = Rule {
+            pattern: r"Policy .* was changed by \S+@example\.com".to_owned(),
+            event: "Policy changed by us".to_owned(),
+        };
+        let rules = EventRules::new(vec![rule]).unwrap();
+        let by = |rules: &EventRules, description: &str| {
+            let event = event_by(rules, ("MetaAccess", ""), "TEST-A", description);
+            event.labels().event.to_owned()
+        };
+        let description = "Policy Secret was changed by jane@example.com";
+        assert_eq!(by(&rules, description), "Policy changed by us");
+        assert_eq!(by(&rules, "Installed"), "Installed");
+        assert_eq!(
+            by(&EventRules::default(), description),
+            event_name(description, "TEST-A")
+        );
     }
 
     #[test]

@@ -124,7 +124,7 @@ mod tests {
         let meters = Meters::new().expect("a sound catalogue");
         let stat = "7 (a) b (c) S 1 7 7 0 -1 4194560 100 0 0 0 150 50 0 0 20 0 3 0 1000 8192 2 1";
         set_from_stat(&meters, stat, booted("cpu 1\nbtime 1000000\n"));
-        let text = meters.live(Format::Text);
+        let text = meters.live(Format::Text, None);
         assert!(text.contains("process_cpu_seconds_total 2\n"), "{text}");
         assert!(
             text.contains("process_start_time_seconds 1000010\n"),
@@ -151,7 +151,7 @@ mod tests {
     fn this_process_is_measured() {
         let meters = Meters::new().expect("a sound catalogue");
         measure(&meters);
-        let text = meters.live(Format::Text);
+        let text = meters.live(Format::Text, None);
         for name in ["resident_memory_bytes", "open_fds", "max_fds", "threads"] {
             assert!(text.contains(&format!("\nprocess_{name} ")), "{name}");
         }

@@ -9,8 +9,8 @@ use jiff::{Span, Timestamp};
 use siphasher::sip::SipHasher24;
 
 use crate::api::v2::{Entry, Line, Page};
-use crate::classify;
-use crate::event::{BadLine, Minute};
+use crate::classify::{self, EventRules};
+use crate::event::{BadLine, Event, Minute};
 use crate::sighting::{Bucket, Fingerprint, LineId, Sighting, What};
 
 /// The secret by which fingerprints are made, so that they tell nothing of the lines.
@@ -68,12 +68,25 @@ impl std::fmt::Debug for FingerprintKey {
 
 /// The entries of a page, in its order. Dates and times are read in `zone`. A local time that is
 /// skipped is taken for the one an hour later; of one that occurs twice, both minutes are given.
-pub fn sightings<'a>(page: &'a Page<'_>, zone: &TimeZone, key: &FingerprintKey) -> Vec<Sighting> {
+pub fn sightings(page: &Page<'_>, zone: &TimeZone, key: &FingerprintKey) -> Vec<Sighting> {
+    sightings_by(&EventRules::default(), page, zone, key)
+}
+
+/// As `sightings`, by rules of the user's own. They say what a line counts as, and nothing of which
+/// line it is: with other rules, lines that were counted are still the same.
+pub fn sightings_by<'a>(
+    rules: &EventRules,
+    page: &'a Page<'_>,
+    zone: &TimeZone,
+    key: &FingerprintKey,
+) -> Vec<Sighting> {
     let (mut placed, mut split) = (Placed::default(), Split::default());
     let sight = |entry: &'a Entry<'_>| match entry {
         Entry::Line(line) => {
             let place = placed.of(line.wall, zone);
-            sight_line(line, place, split.of(&line.category), zone, key)
+            let split = split.of(&line.category);
+            let event = || classify::event_by(rules, split, &line.hostname, &line.description);
+            sight_line(line, place, event, zone, key)
         }
         Entry::Bad {
             reason,
@@ -123,7 +136,7 @@ impl Placed {
 fn sight_line(
     line: &Line,
     place: Option<Place>,
-    split: (&str, &str),
+    event: impl FnOnce() -> Event,
     zone: &TimeZone,
     key: &FingerprintKey,
 ) -> Sighting {
@@ -145,7 +158,7 @@ fn sight_line(
         },
         again,
         day: Some(day),
-        what: What::Event(classify::event(split, hostname, description)),
+        what: What::Event(event()),
     }
 }
 
@@ -292,6 +305,38 @@ mod tests {
         assert_eq!(ids[0], ids[1]);
         assert_ne!(ids[0].fingerprint, ids[2].fingerprint);
         assert_ne!(ids[0], ids[3]);
+    }
+
+    #[test]
+    fn a_rule_changes_what_a_line_counts_as_and_not_which_line_it_is() {
+        let body = page(
+            "Dec 6, 2013",
+            &[
+                "05:28|PM|MetaAccess|TEST-A|Installed by Jane",
+                "05:28|PM|MetaAccess|TEST-A|Installed by John",
+                "05:29|PM|MetaAccess|TEST-B|Fetch log",
+            ],
+        );
+        let page = v2::parse(body.as_bytes()).expect("a page");
+        let rule = classify::Rule {
+            pattern: "Installed by J.*".to_owned(),
+            event: "Installed by us".to_owned(),
+        };
+        let rules = EventRules::new(vec![rule]).expect("rules");
+        let key = FingerprintKey::new(b"sixteen bytes...");
+        let without = sightings(&page, &TimeZone::UTC, &key);
+        let with = sightings_by(&rules, &page, &TimeZone::UTC, &key);
+        let ids = |seen: &[Sighting]| seen.iter().map(|s| s.id).collect::<Vec<_>>();
+        assert_eq!(ids(&with), ids(&without));
+        assert_ne!(with[0].id, with[1].id, "two lines stay two");
+        let event = |seen: &Sighting| match &seen.what {
+            What::Event(event) => event.labels().event.to_owned(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(event(&with[0]), "Installed by us");
+        assert_eq!(event(&with[1]), "Installed by us");
+        assert_eq!(event(&with[2]), "Fetch log");
+        assert_eq!(event(&without[0]), "Installed");
     }
 
     #[test]

@@ -86,6 +86,11 @@ impl Tallies {
         saved.collect()
     }
 
+    /// Notes that everything has to be saved anew.
+    pub fn are_unsaved(&mut self) {
+        self.unsaved = self.lines.keys().copied().collect();
+    }
+
     /// Notes that all changes are saved.
     pub fn are_saved(&mut self) {
         self.unsaved.clear();

@@ -33,6 +33,53 @@ const USER_AGENT: &str = concat!("metaaccess-exporter/", env!("CARGO_PKG_VERSION
 #[error("cannot set up the HTTPS client")]
 pub struct ClientError(#[source] reqwest::Error);
 
+/// HTTPS clients, one for all accounts that trust the same authorities: each holds connections and a
+/// copy of the authorities.
+#[derive(Debug, Default)]
+pub struct Clients(Vec<(Trust, reqwest::Client)>);
+
+#[derive(Clone, Debug, PartialEq)]
+struct Trust {
+    ca: Option<CaFile>,
+    /// Reached without a proxy.
+    is_loopback: bool,
+}
+
+impl Clients {
+    /// A client of the API below `base_url`, which ends with a slash. A request is given up after
+    /// `timeout`, from its start to the last byte of its answer.
+    pub fn client(
+        &mut self,
+        base_url: &Url,
+        ca: Option<&CaFile>,
+        timeout: Duration,
+    ) -> Result<Client, ClientError> {
+        Ok(Client {
+            http: self.http(base_url, ca).map_err(ClientError)?,
+            logs: below(base_url, v2::LOGS_PATH),
+            token: below(base_url, TOKEN_PATH),
+            timeout,
+        })
+    }
+
+    fn http(
+        &mut self,
+        base_url: &Url,
+        ca: Option<&CaFile>,
+    ) -> Result<reqwest::Client, reqwest::Error> {
+        let trust = Trust {
+            ca: ca.cloned(),
+            is_loopback: is_loopback(base_url),
+        };
+        if let Some((_, http)) = self.0.iter().find(|(known, _)| *known == trust) {
+            return Ok(http.clone());
+        }
+        let http = http_client(&trust)?;
+        self.0.push((trust, http.clone()));
+        Ok(http)
+    }
+}
+
 /// Asks the API of one account.
 #[derive(Clone, Debug)]
 pub struct Client {
@@ -69,21 +116,6 @@ pub enum Content {
 }
 
 impl Client {
-    /// A client of the API below `base_url`, which ends with a slash. A request is given up after
-    /// `timeout`, from its start to the last byte of its answer.
-    pub fn new(
-        base_url: &Url,
-        ca: Option<&CaFile>,
-        timeout: Duration,
-    ) -> Result<Self, ClientError> {
-        Ok(Self {
-            http: http_client(base_url, ca).map_err(ClientError)?,
-            logs: below(base_url, v2::LOGS_PATH),
-            token: below(base_url, TOKEN_PATH),
-            timeout,
-        })
-    }
-
     /// Asks for one page of a log. Ends within the time-out, whatever the server does.
     pub async fn logs(&self, log: EventType, query: Query, token: &Secret) -> Reply {
         self.in_time(self.ask(log, query, token)).await
@@ -250,17 +282,17 @@ fn innermost(error: &(dyn Error + 'static)) -> Option<String> {
     causes(error).skip(1).last().map(ToString::to_string)
 }
 
-fn http_client(base_url: &Url, ca: Option<&CaFile>) -> Result<reqwest::Client, reqwest::Error> {
+fn http_client(trust: &Trust) -> Result<reqwest::Client, reqwest::Error> {
     // The provider is one for the whole process; a second client finds it there already.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    if let Some(ca) = ca {
-        return builder(base_url)
+    if let Some(ca) = &trust.ca {
+        return builder(trust)
             .tls_certs_only(certificates(&ca.certificates)?)
             .build();
     }
-    builder(base_url).build().or_else(|_| {
+    builder(trust).build().or_else(|_| {
         warn!("this system has no certificate authorities: trusting those of Mozilla that this program carries");
-        builder(base_url)
+        builder(trust)
             .tls_certs_only(certificates(webpki_root_certs::TLS_SERVER_ROOT_CERTS)?)
             .build()
     })
@@ -272,7 +304,7 @@ fn certificates(
     ders.iter().map(|der| Certificate::from_der(der)).collect()
 }
 
-fn builder(base_url: &Url) -> ClientBuilder {
+fn builder(trust: &Trust) -> ClientBuilder {
     let builder = reqwest::Client::builder()
         .user_agent(USER_AGENT)
         .redirect(redirect::Policy::none())
@@ -280,7 +312,7 @@ fn builder(base_url: &Url) -> ClientBuilder {
         .retry(retry::never())
         .pool_idle_timeout(IDLE_AT_MOST);
     // A proxy would be asked for its own loopback, with our token.
-    if is_loopback(base_url) {
+    if trust.is_loopback {
         builder.no_proxy()
     } else {
         builder

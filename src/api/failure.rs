@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 
 /// Why a refresh failed. It carries no data, so no token, URL or body can be in it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Failure {
     Unauthorized,
     Forbidden,

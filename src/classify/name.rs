@@ -44,7 +44,7 @@ pub fn event_name(description: &str, hostname: &str) -> Cow<'static, str> {
 }
 
 /// As much of a description as is looked at, to the end of a word.
-fn beginning(description: &str) -> &str {
+pub(super) fn beginning(description: &str) -> &str {
     let end = description.floor_char_boundary(LONGEST_DESCRIPTION);
     match description.split_at(end) {
         (whole, "") => whole,

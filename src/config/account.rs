@@ -1,27 +1,129 @@
-//! The account: where its logs are, how it knows us, how its lines are read.
+//! An account: where its logs are, how it knows us, how its lines are read.
 
 use std::time::Duration;
 
-use super::ca::CaFile;
-use super::credential::credential;
+use super::ca::CaFiles;
+use super::credential::{Home, credential};
 use super::environment::Environment;
-use super::flags::{ApiFlags, ScrapeFlags};
+use super::flags::{ApiFlags, Cli};
+use super::given::Given;
 use super::mistake::{Mistake, Mistakes};
-use super::settings::{Endpoint, Reading};
+use super::secret::Credential;
+use super::settings::{AccountConfig, Endpoint, Limits, Reading};
 use super::{address, duration, value};
 use crate::budget::RateLimit;
+use crate::classify::EventRules;
+use crate::event::Account;
 
 const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(86_400);
 
-pub fn endpoint(
-    flags: &ApiFlags,
+/// The one account that is set by flags and the environment.
+pub fn of_flags(
+    cli: &Cli,
     environment: &Environment,
+    mistakes: &mut Mistakes,
+) -> Option<AccountConfig> {
+    let credential = credential(&cli.api, Home::CommandLine(environment), mistakes);
+    let settings = Settings {
+        name: Some(&cli.account.account_name),
+        api: &cli.api,
+        min_interval: cli.scrape.min_interval.as_ref(),
+    };
+    let draft = Draft::of(settings, credential, &mut CaFiles::default(), mistakes)?;
+    let logs = draft.logs();
+    Some(draft.sharing(logs))
+}
+
+/// The values that make an account, wherever they were written.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings<'a> {
+    /// None where that was a mistake already.
+    pub name: Option<&'a Given>,
+    pub api: &'a ApiFlags,
+    pub min_interval: Option<&'a Given>,
+}
+
+/// An account whose budget may be shared with others that are not known yet.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    name: Account,
+    endpoint: Endpoint,
+    rate: RateLimit,
+    timeout: Duration,
+    min_interval: Option<Duration>,
+    reading: Reading,
+}
+
+impl Draft {
+    /// Reads the settings, and what the credential is, which was read already.
+    pub fn of(
+        settings: Settings<'_>,
+        credential: Option<Credential>,
+        authorities: &mut CaFiles,
+        mistakes: &mut Mistakes,
+    ) -> Option<Self> {
+        let Settings { name, api, .. } = settings;
+        let name = name.and_then(|name| mistakes.read(name, value::account));
+        let endpoint = endpoint(api, credential, authorities, mistakes);
+        let rate = mistakes.read(&api.rate_limit, value::rate_limit);
+        let reading = reading(api, rate, mistakes);
+        let timeout = timeout(api, mistakes);
+        let min_interval = min_interval(settings.min_interval, mistakes);
+        Some(Self {
+            name: name?,
+            endpoint: endpoint?,
+            rate: rate?,
+            timeout: timeout?,
+            min_interval: min_interval?,
+            reading: reading?,
+        })
+    }
+
+    /// The account, whose budget so many logs share.
+    pub fn sharing(self, logs: usize) -> AccountConfig {
+        let sparing = || self.rate.sparing_interval(logs);
+        AccountConfig {
+            name: self.name,
+            endpoint: self.endpoint,
+            limits: Limits {
+                rate: self.rate,
+                timeout: self.timeout,
+                min_interval: self.min_interval.unwrap_or_else(sparing),
+            },
+            reading: self.reading,
+            labels: Vec::new(),
+            rules: EventRules::default(),
+        }
+    }
+
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    pub fn rate(&self) -> RateLimit {
+        self.rate
+    }
+
+    /// How many logs it reads.
+    pub fn logs(&self) -> usize {
+        self.reading.logs.len()
+    }
+}
+
+fn endpoint(
+    flags: &ApiFlags,
+    credential: Option<Credential>,
+    authorities: &mut CaFiles,
     mistakes: &mut Mistakes,
 ) -> Option<Endpoint> {
     let base_url = mistakes.read(&flags.base_url, address::base_url);
-    let credential = credential(flags, environment, mistakes);
-    let ca = mistakes.read_if_given(flags.ca_file.as_ref(), |text| CaFile::read(text.as_ref()));
+    let ca = match &flags.ca_file {
+        Some(given) => mistakes
+            .read(given, |text| authorities.read(&given.resolved(text)))
+            .map(Some),
+        None => Some(None),
+    };
     Some(Endpoint {
         base_url: base_url?,
         credential: credential?,
@@ -36,11 +138,11 @@ pub fn timeout(flags: &ApiFlags, mistakes: &mut Mistakes) -> Option<Duration> {
 }
 
 /// How long a refresh is served again, where it is given.
-pub fn min_interval(flags: &ScrapeFlags, mistakes: &mut Mistakes) -> Option<Option<Duration>> {
-    let bounds = Duration::ZERO..=HOUR;
-    mistakes.read_if_given(flags.min_interval.as_ref(), duration::within(bounds))
+pub fn min_interval(given: Option<&Given>, mistakes: &mut Mistakes) -> Option<Option<Duration>> {
+    mistakes.read_if_given(given, duration::within(Duration::ZERO..=HOUR))
 }
 
+/// How the lines are read, by requests of that rate.
 pub fn reading(
     flags: &ApiFlags,
     rate: Option<RateLimit>,
@@ -59,8 +161,9 @@ pub fn reading(
             flags.rate_limit.name(),
             format_args!(
                 "{rate} is less than one request for each of {} logs; allow more, or read one log \
-                 by --api.logs",
-                logs.len()
+                 by {}",
+                logs.len(),
+                flags.logs.short_name()
             ),
         ));
     }

@@ -1,38 +1,85 @@
 //! The certificate authorities of a PEM file.
 
+use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
-use super::file;
+use super::files::{Contents, Files};
 use super::mistake::Wrong;
 
-/// Several times what the bundles of operating systems have.
-const LONGEST: u64 = 4 * 1024 * 1024;
-
-/// A PEM file as it was at start: at least one certificate, and each can be trusted.
+/// A PEM file as it was when it was read: at least one certificate, and each can be trusted. Equal is
+/// what holds the same certificates.
 #[derive(Clone, Debug)]
 pub struct CaFile {
     pub path: PathBuf,
-    pub certificates: Vec<CertificateDer<'static>>,
+    pub certificates: Arc<[CertificateDer<'static>]>,
 }
 
-impl CaFile {
-    /// Reads the file, blocking.
-    pub fn read(path: &Path) -> Result<Self, Wrong> {
-        let pem = file::read(path, LONGEST).map_err(|error| {
-            wrong(format!(
-                "the file cannot be read ({error}): check path and permissions"
-            ))
-        })?;
-        let certificates = certificates(&pem)?;
-        Ok(Self {
-            path: path.to_owned(),
-            certificates,
-        })
+impl PartialEq for CaFile {
+    fn eq(&self, other: &Self) -> bool {
+        self.certificates == other.certificates
     }
+}
+
+impl Eq for CaFile {}
+
+/// The files of authorities that were read, each once for all that name it.
+pub struct CaFiles {
+    files: Files,
+    read: BTreeMap<PathBuf, Result<CaFile, Wrong>>,
+}
+
+impl Default for CaFiles {
+    fn default() -> Self {
+        Self::after(Files::beside(Path::new("")))
+    }
+}
+
+impl CaFiles {
+    /// None yet; what `files` has read is taken note of already.
+    pub fn after(files: Files) -> Self {
+        Self {
+            files,
+            read: BTreeMap::new(),
+        }
+    }
+
+    /// What the file holds, read blocking if it was not read before.
+    pub fn read(&mut self, path: &Path) -> Result<CaFile, Wrong> {
+        if let Some(known) = self.read.get(path) {
+            return known.clone();
+        }
+        let read = ca_file(path, self.files.read_path(path));
+        self.read.insert(path.to_owned(), read.clone());
+        read
+    }
+
+    /// Takes note of another file.
+    pub fn look_at(&mut self, path: &Path) {
+        self.files.look_at(path);
+    }
+
+    /// All that was read.
+    pub fn contents(self) -> Contents {
+        self.files.contents()
+    }
+}
+
+fn ca_file(path: &Path, read: io::Result<Vec<u8>>) -> Result<CaFile, Wrong> {
+    let pem = read.map_err(|error| {
+        wrong(format!(
+            "the file cannot be read ({error}): check path and permissions"
+        ))
+    })?;
+    Ok(CaFile {
+        path: path.to_owned(),
+        certificates: certificates(&pem)?.into(),
+    })
 }
 
 /// The certificates of a PEM text, at least one.
@@ -80,17 +127,34 @@ Af8EBTADAQH/MAoGCCqGSM49BAMCA0gAMEUCIDnIx9U1wpf7/4BZCLsBItnQ+hSo
 -----END CERTIFICATE-----
 ";
 
+    fn read_path(path: &Path) -> Result<CaFile, Wrong> {
+        CaFiles::default().read(path)
+    }
+
     fn read(content: &str) -> Result<CaFile, String> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ca.pem");
         std::fs::write(&path, content).unwrap();
-        CaFile::read(&path).map_err(|wrong| wrong.to_string())
+        read_path(&path).map_err(|wrong| wrong.to_string())
     }
 
     #[test]
     fn every_certificate_of_the_file_is_read() {
         assert_eq!(read(PEM).unwrap().certificates.len(), 1);
         assert_eq!(read(&PEM.repeat(2)).unwrap().certificates.len(), 2);
+    }
+
+    #[test]
+    fn a_file_is_read_once_and_is_equal_to_what_holds_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ca.pem");
+        std::fs::write(&path, PEM).unwrap();
+        let mut files = CaFiles::default();
+        let first = files.read(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(files.read(&path).unwrap(), first);
+        assert_eq!(read(PEM).unwrap(), first, "another path");
+        assert_ne!(read(&PEM.repeat(2)).unwrap(), first);
     }
 
     #[test]
@@ -109,7 +173,7 @@ Af8EBTADAQH/MAoGCCqGSM49BAMCA0gAMEUCIDnIx9U1wpf7/4BZCLsBItnQ+hSo
                 .contains("certificate 1 of the file is broken")
         );
         assert!(
-            CaFile::read(Path::new("/nowhere.pem"))
+            read_path(Path::new("/nowhere.pem"))
                 .unwrap_err()
                 .to_string()
                 .contains("cannot be read")

@@ -105,7 +105,7 @@ fn given_in(matches: &ArgMatches) -> Vec<Given> {
         .unwrap_or_default();
     let mut given = own;
     given.extend(simulators);
-    given.retain(|given| given.origin() != Origin::Default);
+    given.retain(|given| *given.origin() != Origin::Default);
     given
 }
 

@@ -1,5 +1,6 @@
 //! How the API knows an account: an access token, or an OAuth client that fetches its tokens.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 
 use super::environment::Environment;
@@ -8,20 +9,71 @@ use super::given::Given;
 use super::mistake::{Mistake, Mistakes, Wrong};
 use super::secret::{ACCESS_TOKEN, CLIENT_SECRET, Credential, Secret, SecretSource};
 
+/// Where an account's credential is written.
+#[derive(Clone, Copy, Debug)]
+pub enum Home<'a> {
+    /// Flags, and the variables of this environment.
+    CommandLine(&'a Environment),
+    /// An entry of a file, which has this name.
+    File(&'a str),
+}
+
+impl<'a> Home<'a> {
+    fn variable(self, name: &'static str) -> Option<(&'static str, &'a OsStr)> {
+        match self {
+            Self::CommandLine(environment) => environment.get(name).map(|text| (name, text)),
+            Self::File(_) => None,
+        }
+    }
+
+    fn without_secret(self) -> String {
+        match self {
+            Self::CommandLine(_) => format!(
+                "the client's secret is not given; set {CLIENT_SECRET}, or write it to a file and \
+                 name that by --api.client-secret-file"
+            ),
+            Self::File(_) => {
+                "the client's secret is not given; write it to a file and name that by \
+                              client_secret_file"
+                    .to_owned()
+            }
+        }
+    }
+
+    fn without_id(self) -> String {
+        let key = match self {
+            Self::CommandLine(_) => "--api.client-id",
+            Self::File(_) => "client_id",
+        };
+        format!("the client's id is not given; add it by {key}")
+    }
+
+    fn without_all(self) -> Mistake {
+        match self {
+            Self::CommandLine(_) => Mistake::about(
+                "the credential",
+                format_args!(
+                    "none is given; name an OAuth client by --api.client-id and \
+                     --api.client-secret-file, or set {ACCESS_TOKEN} (without an account, try: \
+                     metaaccess-exporter demo)"
+                ),
+            ),
+            Self::File(entry) => Mistake::about(
+                entry,
+                "no credential is given; name an OAuth client by client_id and client_secret_file, \
+                 or a file that holds an access token by access_token_file",
+            ),
+        }
+    }
+}
+
 /// The one credential that is given, or what is wrong with it.
-pub fn credential(
-    flags: &ApiFlags,
-    environment: &Environment,
-    mistakes: &mut Mistakes,
-) -> Option<Credential> {
+pub fn credential(flags: &ApiFlags, home: Home<'_>, mistakes: &mut Mistakes) -> Option<Credential> {
     let written = Written {
-        token: Sources::new(flags.access_token_file.as_ref(), ACCESS_TOKEN, environment),
+        token: Sources::new(flags.access_token_file.as_ref(), ACCESS_TOKEN, home),
         id: flags.client_id.as_ref(),
-        secret: Sources::new(
-            flags.client_secret_file.as_ref(),
-            CLIENT_SECRET,
-            environment,
-        ),
+        secret: Sources::new(flags.client_secret_file.as_ref(), CLIENT_SECRET, home),
+        home,
     };
     match written.kind() {
         Ok(Kind::Token) => {
@@ -65,6 +117,7 @@ struct Written<'a> {
     token: Sources<'a>,
     id: Option<&'a Given>,
     secret: Sources<'a>,
+    home: Home<'a>,
 }
 
 enum Kind<'a> {
@@ -74,7 +127,8 @@ enum Kind<'a> {
 
 impl<'a> Written<'a> {
     fn kind(&self) -> Result<Kind<'a>, Mistake> {
-        let client = self.id.map(Given::name).or_else(|| self.secret.name());
+        let client = self.id.map(Given::short_name);
+        let client = client.or_else(|| self.secret.short_name());
         match (self.token.name(), self.id, self.secret.name()) {
             (Some(_), None, None) => Ok(Kind::Token),
             (None, Some(id), Some(_)) => Ok(Kind::Client(id)),
@@ -83,25 +137,9 @@ impl<'a> Written<'a> {
                 "an access token and an OAuth client are both given; give one of them. The client is \
                  the better one: its tokens are renewed in time",
             )),
-            (None, Some(id), None) => Err(Mistake::about(
-                id.name(),
-                format_args!(
-                    "the client's secret is not given; set {CLIENT_SECRET}, or write it to a file \
-                     and name that by --api.client-secret-file"
-                ),
-            )),
-            (None, None, Some(secret)) => Err(Mistake::about(
-                secret,
-                "the client's id is not given; add it by --api.client-id",
-            )),
-            (None, None, None) => Err(Mistake::about(
-                "the credential",
-                format_args!(
-                    "none is given; name an OAuth client by --api.client-id and \
-                     --api.client-secret-file, or set {ACCESS_TOKEN} (without an account, try: \
-                     metaaccess-exporter demo)"
-                ),
-            )),
+            (None, Some(id), None) => Err(Mistake::about(id.name(), self.home.without_secret())),
+            (None, None, Some(secret)) => Err(Mistake::about(secret, self.home.without_id())),
+            (None, None, None) => Err(self.home.without_all()),
         }
     }
 }
@@ -109,14 +147,14 @@ impl<'a> Written<'a> {
 /// The two places of one secret.
 struct Sources<'a> {
     file: Option<&'a Given>,
-    variable: Option<(&'static str, &'a std::ffi::OsStr)>,
+    variable: Option<(&'static str, &'a OsStr)>,
 }
 
 impl<'a> Sources<'a> {
-    fn new(file: Option<&'a Given>, variable: &'static str, environment: &'a Environment) -> Self {
+    fn new(file: Option<&'a Given>, variable: &'static str, home: Home<'a>) -> Self {
         Self {
             file,
-            variable: environment.get(variable).map(|text| (variable, text)),
+            variable: home.variable(variable),
         }
     }
 
@@ -126,10 +164,18 @@ impl<'a> Sources<'a> {
         self.file.map(Given::name).or(variable)
     }
 
+    /// The same without the place in a file.
+    fn short_name(&self) -> Option<String> {
+        let variable = self.variable.map(|(name, _)| name.to_owned());
+        self.file.map(Given::short_name).or(variable)
+    }
+
     fn read(&self, words: &Words, mistakes: &mut Mistakes) -> Option<SecretSource> {
         let Words { what, alone } = words;
         match (self.file, self.variable) {
-            (Some(file), None) => mistakes.read(file, |text| secret_file(text, alone)),
+            (Some(file), None) => {
+                mistakes.read(file, |text| secret_file(file.resolved(text), alone))
+            }
             (None, Some((name, text))) => Secret::new(&text.to_string_lossy())
                 .map(SecretSource::Given)
                 .map_err(|error| {
@@ -149,8 +195,8 @@ impl<'a> Sources<'a> {
     }
 }
 
-fn secret_file(text: &str, expected: &str) -> Result<SecretSource, Wrong> {
-    let source = SecretSource::File(PathBuf::from(text));
+fn secret_file(path: PathBuf, expected: &str) -> Result<SecretSource, Wrong> {
+    let source = SecretSource::File(path);
     match source.read() {
         Ok(_) => Ok(source),
         Err(error) => Err(Wrong::new(

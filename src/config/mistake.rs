@@ -1,5 +1,6 @@
 //! What is wrong with what was typed, in words that say how to mend it.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use super::given::Given;
@@ -39,7 +40,7 @@ fn listed(mistakes: &[Mistake]) -> String {
 }
 
 /// One mistake: the setting's name, its value where that is no secret, and how to mend it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Mistake(String);
 
 impl Mistake {
@@ -130,8 +131,16 @@ impl Mistakes {
     pub fn none_in<T>(self, whole: Option<T>) -> Result<T, Problem> {
         match whole {
             Some(whole) if self.0.is_empty() => Ok(whole),
-            _ => Err(Problem::Mistakes(self.0)),
+            _ => Err(Problem::Mistakes(self.all())),
         }
+    }
+
+    /// All of them. What several accounts have from one flag is wrong once.
+    pub fn all(self) -> Vec<Mistake> {
+        let mut seen = HashSet::new();
+        let mut all = self.0;
+        all.retain(|mistake| seen.insert(mistake.clone()));
+        all
     }
 }
 

@@ -12,6 +12,7 @@ pub mod given;
 pub mod table;
 
 mod account;
+mod accounts;
 mod address;
 mod ca;
 mod commandline;
@@ -19,13 +20,17 @@ mod credential;
 mod duration;
 mod environment;
 mod file;
+mod files;
 mod help;
 mod hostnames;
 mod meaning;
 mod mistake;
+mod near;
 mod pending;
 mod place;
 mod secret;
+mod section;
+mod setting;
 mod settings;
 mod simulate;
 mod value;
@@ -35,13 +40,15 @@ mod yaml;
 
 use std::ffi::OsString;
 
+pub use accounts::{Accounts, ConfigFile, ConfigFileError};
 pub use ca::CaFile;
 pub use environment::Environment;
+pub use files::Contents;
 pub use mistake::{Mistake, Problem};
 pub use secret::{Credential, Secret, SecretError, SecretSource};
 pub use settings::{
     AccountConfig, Command, Config, Demo, Endpoint, Exporter, Healthcheck, Limits, Log, LogFormat,
-    LogLevel, Metrics, Reading, Web,
+    LogLevel, Metrics, Reading, WatchedFile, Web,
 };
 pub use simulate::{Fault, FaultName, SimulateConfig};
 pub use table::flags_markdown;

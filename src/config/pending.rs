@@ -10,8 +10,7 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 type Row = (&'static str, Option<&'static str>, &'static str);
 
 #[rustfmt::skip]
-const ROWS: [Row; 2] = [
-    ("config.file", None, "one account is served, set by flags; leave it out"),
+const ROWS: [Row; 1] = [
     ("state.url", None,
         "counts are not shared; leave it out, run one replica, and keep its counts by --state.path"),
 ];

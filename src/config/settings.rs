@@ -7,13 +7,16 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use url::Url;
 
+use super::accounts::ConfigFile;
 use super::ca::CaFile;
 use super::duration;
+use super::files::Contents;
 use super::secret::{Credential, Secret, SecretSource};
 use super::simulate::SimulateConfig;
 use super::web::WebFile;
 use crate::births::ZeroFor;
 use crate::budget::RateLimit;
+use crate::classify::EventRules;
 use crate::event::{Account, EventType};
 use crate::hostnames::Hostnames;
 use crate::plan::OrderSetting;
@@ -51,11 +54,20 @@ pub struct Exporter {
     pub web: Web,
     /// At least one; their names differ.
     pub accounts: Vec<AccountConfig>,
+    /// The file in which the accounts are written, to be read again; none where flags set the one.
+    pub config_file: Option<WatchedFile>,
     /// How long before the scraper's own deadline an answer is sent.
     pub timeout_offset: Duration,
     pub metrics: Metrics,
     /// The file in which the counts are kept over a restart; none for memory.
     pub state: Option<PathBuf>,
+}
+
+/// The file of accounts, and what it and the files that it names held when they were read last.
+#[derive(Clone, Debug)]
+pub struct WatchedFile {
+    pub file: ConfigFile,
+    pub contents: Contents,
 }
 
 /// An exporter that still lacks the simulator it shall read.
@@ -108,7 +120,10 @@ impl Demo {
                 },
                 limits: self.limits,
                 reading: self.reading,
+                labels: Vec::new(),
+                rules: EventRules::default(),
             }],
+            config_file: None,
             timeout_offset: self.timeout_offset,
             metrics: self.metrics,
             state: None,
@@ -132,17 +147,31 @@ pub struct Web {
     pub max_connections: usize,
 }
 
-/// One account: where its logs are, what may be asked, how they are read.
-#[derive(Clone, Debug)]
+/// One account: where its logs are, what may be asked, how they are read and shown. Equal is what is
+/// read and shown in the same way.
+#[derive(Clone, Debug, PartialEq)]
 pub struct AccountConfig {
     pub name: Account,
     pub endpoint: Endpoint,
     pub limits: Limits,
     pub reading: Reading,
+    /// Names and values that every series of its events has, in the order of the names.
+    pub labels: Vec<(String, String)>,
+    /// What some of its lines are to count as.
+    pub rules: EventRules,
+}
+
+impl AccountConfig {
+    /// Whether the vendor knows the two by one credential, so that they have one budget. Their rate
+    /// limits are equal then.
+    pub fn shares_with(&self, other: &Self) -> bool {
+        let (one, other) = (&self.endpoint, &other.endpoint);
+        one.base_url == other.base_url && one.credential == other.credential
+    }
 }
 
 /// Where the API is, and how it knows us.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Endpoint {
     /// Ends with a slash, so that `join("o/api/v2/logs")` keeps a path prefix.
     pub base_url: Url,
@@ -162,7 +191,7 @@ pub struct Limits {
 }
 
 /// How the lines of an account are read.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Reading {
     /// At least one, each once, in the order of `EventType::ALL`.
     pub logs: Vec<EventType>,

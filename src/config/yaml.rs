@@ -6,7 +6,7 @@
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_saphyr::{DuplicateKeyPolicy, Spanned};
+use serde_saphyr::{Budget, DuplicateKeyPolicy, Spanned};
 
 /// Where something stands in a file, both from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,11 +61,30 @@ pub struct YamlError {
 
 /// Reads the one document of a text; nothing, where it is empty.
 pub fn read(text: &str) -> Result<Node, YamlError> {
+    // A few lines of anchors could stand for gigabytes.
+    read_within(text, 100_000, |_| {})
+}
+
+/// As `read`, for a text of several megabytes, of which an anchor may be named in thousands of places.
+pub fn read_large(text: &str) -> Result<Node, YamlError> {
+    const MOST: usize = 2_000_000;
+    read_within(text, MOST, |budget| {
+        budget.max_nodes = MOST;
+        budget.max_events = 2 * MOST;
+        budget.enforce_alias_anchor_ratio = false;
+    })
+}
+
+fn read_within(
+    text: &str,
+    most_replayed: usize,
+    bounds: impl Fn(&mut Budget),
+) -> Result<Node, YamlError> {
     let mut options = serde_saphyr::Options::default();
     options.duplicate_keys = DuplicateKeyPolicy::Error;
     options.strict_booleans = true;
-    // A few lines of anchors could stand for gigabytes.
-    options.alias_limits.max_total_replayed_events = 100_000;
+    options.alias_limits.max_total_replayed_events = most_replayed;
+    options.budget.iter_mut().for_each(bounds);
     let read = serde_saphyr::from_str_with_options::<Spanned<Raw>>(text, options);
     let raw = read.map_err(|error| error_of(&error))?;
     Ok(node(raw, text))

@@ -24,6 +24,8 @@ type Pieces = BTreeMap<EventType, Vec<Piece>>;
 pub struct EventsText {
     /// The account's name as a label's value.
     account: String,
+    /// The labels that all series of the account have beside their own, each after a comma.
+    constant: String,
     text: Pieces,
     /// With `_created`, where that is asked for: else OpenMetrics has the same samples.
     with_created: Option<Pieces>,
@@ -36,9 +38,20 @@ impl EventsText {
         label_into(&mut escaped, account.as_str());
         Self {
             account: escaped,
+            constant: String::new(),
             text: Pieces::new(),
             with_created: created.then(Pieces::new),
         }
+    }
+
+    /// The same with labels that every series has beside its own, in this order. Nothing may have
+    /// been written yet.
+    #[must_use]
+    pub fn with_labels(mut self, labels: &[(String, String)]) -> Self {
+        for (name, value) in labels {
+            label_to(&mut self.constant, name, value);
+        }
+        self
     }
 
     /// Writes the series at these places of a log anew, with those that share their pieces. A series
@@ -49,16 +62,17 @@ impl EventsText {
         for nth in touched {
             let first = nth * SERIES_A_PIECE;
             let row = || series.range(log, first..first + SERIES_A_PIECE);
+            let around = (&*self.account, &*self.constant);
             let mut text = String::new();
             for one in row() {
-                sample_into(&mut text, &self.account, log, &one);
+                sample_into(&mut text, around, log, &one);
             }
             replace(&mut self.text, log, nth, text);
             if let Some(pieces) = &mut self.with_created {
                 let mut text = String::new();
                 for one in row() {
-                    sample_into(&mut text, &self.account, log, &one);
-                    created_into(&mut text, &self.account, log, &one);
+                    sample_into(&mut text, around, log, &one);
+                    created_into(&mut text, around, log, &one);
                 }
                 replace(pieces, log, nth, text);
             }
@@ -86,22 +100,31 @@ fn replace(pieces: &mut Pieces, log: EventType, nth: usize, mut text: String) {
     }
 }
 
+/// What an account writes into each of its series: its name, and its constant labels.
+type Around<'a> = (&'a str, &'a str);
+
 /// The value as it is shown, which both formats write alike.
-fn sample_into(text: &mut String, account: &str, log: EventType, one: &One<'_>) {
-    series_into(text, EVENTS.name, account, log, one);
+fn sample_into(text: &mut String, around: Around<'_>, log: EventType, one: &One<'_>) {
+    series_into(text, EVENTS.name, around, log, one);
     // Writing to a String cannot fail.
     let _ = writeln!(text, " {}", one.shown());
 }
 
 /// Since when it is counted, if that is known.
-fn created_into(text: &mut String, account: &str, log: EventType, one: &One<'_>) {
+fn created_into(text: &mut String, around: Around<'_>, log: EventType, one: &One<'_>) {
     if let Some(created) = one.birth.created {
-        series_into(text, EVENTS_CREATED, account, log, one);
+        series_into(text, EVENTS_CREATED, around, log, one);
         let _ = writeln!(text, " {created}");
     }
 }
 
-fn series_into(text: &mut String, name: &str, account: &str, log: EventType, one: &One<'_>) {
+fn series_into(
+    text: &mut String,
+    name: &str,
+    (account, constant): Around<'_>,
+    log: EventType,
+    one: &One<'_>,
+) {
     let _ = write!(text, "{name}{{account=\"{account}\",event_type=\"{log}\"");
     for (name, value) in [
         ("category", one.labels.category),
@@ -109,11 +132,17 @@ fn series_into(text: &mut String, name: &str, account: &str, log: EventType, one
         ("hostname", one.labels.hostname),
         ("event", one.labels.event),
     ] {
-        let _ = write!(text, ",{name}=\"");
-        label_into(text, value);
-        text.push('"');
+        label_to(text, name, value);
     }
+    text.push_str(constant);
     text.push('}');
+}
+
+/// Writes one label more.
+fn label_to(text: &mut String, name: &str, value: &str) {
+    let _ = write!(text, ",{name}=\"");
+    label_into(text, value);
+    text.push('"');
 }
 
 #[cfg(test)]
@@ -198,6 +227,29 @@ mod tests {
         );
         assert_eq!(text.lines().count(), 3);
         assert!(text.ends_with(&expected), "{text}");
+    }
+
+    #[test]
+    fn constant_labels_stand_behind_those_of_the_series_in_both_formats() {
+        let labels = [("region", "eu\"\\rope"), ("team", "Zürich")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let text = EventsText::new(&Account::new("a"), true).with_labels(&labels);
+        let (mut text, mut series) = (text, none());
+        let born = Birth {
+            created: Some(1_767_225_600),
+            zero: None,
+        };
+        series.add(EventType::Admin, installed("TEST-A"), 3, born);
+        update(&mut text, EventType::Admin, &mut series);
+        let own = r#"account="a",event_type="admin",category="MetaAccess",version="1.1.1.1",hostname="TEST-A",event="Installed""#;
+        let all = format!(r#"{{{own},region="eu\"\\rope",team="Zürich"}}"#);
+        let [plain, openmetrics] = text.rows().map(|row| {
+            let text = row.pieces().iter().map(|piece| piece.text().to_vec());
+            String::from_utf8(text.flatten().collect()).expect("UTF-8")
+        });
+        assert_eq!(plain, format!("metaaccess_events_total{all} 3\n"));
+        let created = format!("metaaccess_events_created{all} 1767225600\n");
+        assert_eq!(openmetrics, plain + &created);
     }
 
     #[test]

@@ -1,49 +1,36 @@
 //! The exporter's own metrics, made from the catalogue and held by the prometheus crate.
 //!
-//! The event counters are not among them: `exposition` writes those itself. And most of the others
-//! change with a refresh only, so that they are written once after each, not for every scrape.
+//! The event counters are not among them: `exposition` writes those itself. Most of the others change
+//! with a refresh only, so that they are written once after each, not for every scrape; and those of
+//! an account are held and written apart, so that a refresh of one costs nothing for a thousand others.
 
+mod bucket;
 mod openmetrics;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
-use prometheus::proto::MetricFamily;
-use prometheus::{
-    Counter, CounterVec, Encoder, Gauge, GaugeVec, HistogramOpts, HistogramVec, Opts, Registry,
-    TextEncoder,
-};
+use prometheus::{Counter, Gauge};
 use tracing::error;
 
 use crate::catalogue::{self, Kind, Metric};
-use crate::exposition::{Format, Piece};
+use crate::event::Account;
+use crate::exposition::{Format, Piece, label_into};
+use bucket::{Bucket, Family, Written, is_live};
 
-/// Seconds; a request is given up after a few.
-const REQUEST_BUCKETS: [f64; 10] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+/// More than all heads of families take.
+const ROOM_FOR_HEADS: usize = 32 * 1024;
 
-/// Seconds; a line is due within one scrape interval, and late after a few minutes.
-const DELAY_BUCKETS: [f64; 10] = [
-    5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0, 21_600.0, 86_400.0,
-];
-
-/// Seconds; a commit takes about a millisecond on a local disk.
-const SAVE_BUCKETS: [f64; 10] = [
-    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 1.0, 5.0,
-];
-
-/// Every metric of the catalogue but the events, by its name.
+/// Every metric of the catalogue but the events.
 #[derive(Debug)]
 pub struct Meters {
-    families: HashMap<&'static str, Family>,
-    /// Those that change with every scrape.
-    live: Registry,
-    /// All others.
-    settled: Registry,
-    /// How often those were changed.
+    common: Bucket,
+    accounts: RwLock<BTreeMap<String, Arc<Bucket>>>,
+    /// How often those were changed that do not change with every scrape.
     changes: AtomicU64,
-    /// What they were written as last, and after how many changes.
+    /// What all of these were written as last, and after how many changes.
     written: Mutex<HashMap<Format, (u64, Piece)>>,
     created: OnceLock<Created>,
 }
@@ -55,29 +42,14 @@ pub struct Created {
     pub state: Duration,
 }
 
-#[derive(Debug)]
-enum Family {
-    Counter(CounterVec),
-    Gauge(GaugeVec),
-    Histogram(HistogramVec),
-}
-
 impl Meters {
     /// All metrics, without any series yet. Fails only if the catalogue breaks a rule.
     pub fn new() -> Result<Self, prometheus::Error> {
-        let (live, settled) = (Registry::new(), Registry::new());
-        let mut families = HashMap::new();
-        for metric in catalogue::ALL
-            .iter()
-            .filter(|m| m.name != catalogue::EVENTS.name)
-        {
-            let registry = if is_live(metric) { &live } else { &settled };
-            families.insert(metric.name, Family::register(metric, registry)?);
-        }
+        // What breaks a rule shall do so at once, not with the first account.
+        Bucket::of(metrics().filter(|metric| is_of_an_account(metric)))?;
         Ok(Self {
-            families,
-            live,
-            settled,
+            common: Bucket::of(metrics().filter(|metric| !is_of_an_account(metric)))?,
+            accounts: RwLock::default(),
             changes: AtomicU64::new(0),
             written: Mutex::default(),
             created: OnceLock::new(),
@@ -89,21 +61,69 @@ impl Meters {
         let _ = self.created.set(created);
     }
 
+    /// Drops all series of an account.
+    pub fn forget_account(&self, account: &Account) {
+        let accounts = self.accounts.write();
+        let mut accounts = accounts.unwrap_or_else(PoisonError::into_inner);
+        accounts.remove(account.as_str());
+        drop(accounts);
+        self.changes.fetch_add(1, Ordering::Release);
+    }
+
     /// Changes the family of a metric. Only then is the change counted: a text that is written in
     /// between, of the values before, is written anew.
-    fn change(&self, metric: &Metric, change: impl FnOnce(&Family) -> Result<(), Unchanged>) {
-        let family = self.families.get(metric.name);
-        if let Err(Unchanged(why)) = family.map_or(Err(Unchanged::unknown()), change) {
-            error!(metric.name, why, "a metric could not be changed");
-            debug_assert!(false, "{} could not be changed: {why}", metric.name);
-        }
-        if !is_live(metric) {
-            self.changes.fetch_add(1, Ordering::Release);
+    fn change(
+        &self,
+        metric: &Metric,
+        labels: &[&str],
+        change: impl FnOnce(&Family) -> Result<(), Unchanged>,
+    ) {
+        let account = labels.first().filter(|_| is_of_an_account(metric));
+        let own = account.map(|account| self.bucket(account));
+        let bucket = match &own {
+            None => Ok(&self.common),
+            Some(Ok(bucket)) => Ok(&**bucket),
+            Some(Err(error)) => Err(Unchanged(error.to_string())),
+        };
+        let changed = bucket.and_then(|bucket| {
+            bucket
+                .family(metric)
+                .map_or(Err(Unchanged::unknown()), change)?;
+            Ok(bucket)
+        });
+        match changed {
+            Ok(_) if is_live(metric) => {}
+            Ok(bucket) => {
+                bucket.is_changed();
+                self.changes.fetch_add(1, Ordering::Release);
+            }
+            Err(Unchanged(why)) => {
+                error!(metric.name, why, "a metric could not be changed");
+                debug_assert!(false, "{} could not be changed: {why}", metric.name);
+            }
         }
     }
 
+    /// The metrics of an account, which are made with its first.
+    fn bucket(&self, account: &str) -> Result<Arc<Bucket>, prometheus::Error> {
+        let known = self.accounts.read();
+        let known = known.unwrap_or_else(PoisonError::into_inner);
+        if let Some(bucket) = known.get(account) {
+            return Ok(Arc::clone(bucket));
+        }
+        drop(known);
+        let new = Arc::new(Bucket::of(
+            metrics().filter(|metric| is_of_an_account(metric)),
+        )?);
+        let accounts = self.accounts.write();
+        let mut accounts = accounts.unwrap_or_else(PoisonError::into_inner);
+        Ok(Arc::clone(
+            accounts.entry(account.to_owned()).or_insert(new),
+        ))
+    }
+
     fn gauge(&self, metric: Metric, labels: &[&str], change: impl FnOnce(&Gauge)) {
-        self.change(&metric, |family| {
+        self.change(&metric, labels, |family| {
             let Family::Gauge(gauge) = family else {
                 return Err(Unchanged::unknown());
             };
@@ -113,7 +133,7 @@ impl Meters {
     }
 
     fn counter(&self, metric: Metric, labels: &[&str], change: impl FnOnce(&Counter)) {
-        self.change(&metric, |family| {
+        self.change(&metric, labels, |family| {
             let Family::Counter(counter) = family else {
                 return Err(Unchanged::unknown());
             };
@@ -134,7 +154,7 @@ impl Meters {
 
     /// Drops a series of a gauge, if it is there.
     pub fn forget(&self, metric: Metric, labels: &[&str]) {
-        self.change(&metric, |family| {
+        self.change(&metric, labels, |family| {
             if let Family::Gauge(gauge) = family {
                 // It says so where there is none, which is as well.
                 let _ = gauge.remove_label_values(labels);
@@ -158,7 +178,7 @@ impl Meters {
 
     /// Observes so many equal values of a histogram; none makes the series known.
     pub fn observe(&self, metric: Metric, labels: &[&str], value: f64, times: u32) {
-        self.change(&metric, |family| {
+        self.change(&metric, labels, |family| {
             let Family::Histogram(histogram) = family else {
                 return Err(Unchanged::unknown());
             };
@@ -168,13 +188,29 @@ impl Meters {
         });
     }
 
-    /// All series that change with every scrape, without the end of the format.
-    pub fn live(&self, format: Format) -> String {
-        self.text(&self.live, format)
+    /// The series that change with every scrape, of these accounts or of all, without the end of the
+    /// format.
+    pub fn live(&self, format: Format, only: Option<&[Account]>) -> String {
+        let written = self.buckets(only, |bucket| {
+            bucket.live(format, |name| self.created(name))
+        });
+        joined(format, written.iter().flatten())
     }
 
-    /// All other series, which are written only if one of them has changed.
-    pub fn settled(&self, format: Format) -> Piece {
+    /// All other series of these accounts, or of all. Those of all are joined only if one of them has
+    /// changed.
+    pub fn settled(&self, format: Format, only: Option<&[Account]>) -> Piece {
+        let join = || {
+            let created = |name: &str| self.created(name);
+            let written = self.buckets(only, |bucket| bucket.settled(format, created));
+            Piece::new(joined(
+                format,
+                written.iter().flat_map(|written| written.iter()),
+            ))
+        };
+        if only.is_some() {
+            return join();
+        }
         // Read before the values are, so that a change in between is written the next time.
         let changes = self.changes.load(Ordering::Acquire);
         let written = self.written.lock();
@@ -184,24 +220,26 @@ impl Meters {
         {
             return piece.clone();
         }
-        let piece = Piece::new(self.text(&self.settled, format));
+        let piece = join();
         written.insert(format, (changes, piece.clone()));
         piece
     }
 
-    fn text(&self, registry: &Registry, format: Format) -> String {
-        let families = registry.gather();
-        let text = match format {
-            Format::Text => plain_text(&families),
-            Format::OpenMetrics => {
-                let text = openmetrics::encode(&families, |name| self.created(name));
-                text.map_err(|error| error.to_string())
-            }
+    /// What is asked of the metrics that are of no account, and of those of these accounts or of all.
+    fn buckets<T>(&self, only: Option<&[Account]>, ask: impl Fn(&Bucket) -> T) -> Vec<T> {
+        let accounts = self.accounts.read();
+        let accounts = accounts.unwrap_or_else(PoisonError::into_inner);
+        let named = |only: &[Account]| -> Vec<Arc<Bucket>> {
+            let named = only
+                .iter()
+                .filter_map(|account| accounts.get(account.as_str()));
+            named.cloned().collect()
         };
-        text.unwrap_or_else(|error| {
-            error!(%error, "the exporter's own metrics could not be written");
-            String::new()
-        })
+        let wanted = only.map_or_else(|| accounts.values().cloned().collect(), named);
+        drop(accounts);
+        let common = std::iter::once(&self.common);
+        let all = common.chain(wanted.iter().map(|bucket| &**bucket));
+        all.map(ask).collect()
     }
 
     /// Since when a counter counts, in seconds since the Unix epoch, if that is to be said.
@@ -232,48 +270,57 @@ impl From<prometheus::Error> for Unchanged {
     }
 }
 
-fn is_live(metric: &Metric) -> bool {
-    let mut live = catalogue::LIVE.iter();
-    live.any(|live| live.name == metric.name)
+fn metrics() -> impl Iterator<Item = &'static Metric> {
+    let events = catalogue::EVENTS.name;
+    catalogue::ALL
+        .iter()
+        .filter(move |metric| metric.name != events)
 }
 
-fn plain_text(families: &[MetricFamily]) -> Result<String, String> {
-    let mut text = Vec::new();
-    let encoded = TextEncoder::new().encode(families, &mut text);
-    encoded.map_err(|error| error.to_string())?;
-    String::from_utf8(text).map_err(|error| error.to_string())
+fn is_of_an_account(metric: &Metric) -> bool {
+    metric.labels.first() == Some(&"account")
 }
 
-impl Family {
-    fn register(metric: &Metric, registry: &Registry) -> Result<Self, prometheus::Error> {
-        let opts = Opts::new(metric.name, metric.help);
-        match metric.kind {
-            Kind::Counter => {
-                let counter = CounterVec::new(opts, metric.labels)?;
-                registry.register(Box::new(counter.clone()))?;
-                Ok(Self::Counter(counter))
-            }
-            Kind::Gauge => {
-                let gauge = GaugeVec::new(opts, metric.labels)?;
-                registry.register(Box::new(gauge.clone()))?;
-                Ok(Self::Gauge(gauge))
-            }
-            Kind::Histogram => {
-                let opts = HistogramOpts::from(opts).buckets(buckets_of(metric));
-                let histogram = HistogramVec::new(opts, metric.labels)?;
-                registry.register(Box::new(histogram.clone()))?;
-                Ok(Self::Histogram(histogram))
-            }
+/// The text of all families, in the order of the catalogue, each with the samples of all who have it.
+fn joined<'a>(format: Format, written: impl Iterator<Item = &'a Written>) -> String {
+    let mut families: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for family in written {
+        families
+            .entry(family.name)
+            .or_default()
+            .push(&family.samples);
+    }
+    // A text that grows into its place takes twice of it meanwhile.
+    let length = families.values().flatten().map(|samples| samples.len());
+    let mut text = String::with_capacity(length.sum::<usize>() + ROOM_FOR_HEADS);
+    for metric in metrics() {
+        if let Some(samples) = families.get(metric.name) {
+            head_into(&mut text, format, metric);
+            text.extend(samples.iter().copied());
         }
     }
+    text
 }
 
-fn buckets_of(metric: &Metric) -> Vec<f64> {
-    match metric.name {
-        name if name == catalogue::DELAY.name => DELAY_BUCKETS.to_vec(),
-        name if name == catalogue::STATE_SAVE_DURATION.name => SAVE_BUCKETS.to_vec(),
-        _ => REQUEST_BUCKETS.to_vec(),
+/// The lines that stand before the samples of a family.
+fn head_into(text: &mut String, format: Format, metric: &Metric) {
+    let Metric {
+        name, help, kind, ..
+    } = metric;
+    let name = format.family(name, *kind == Kind::Counter);
+    *text += "# HELP ";
+    *text += name;
+    text.push(' ');
+    match format {
+        // A quotation mark is one of others there.
+        Format::Text => *text += &help.replace('\\', r"\\").replace('\n', r"\n"),
+        Format::OpenMetrics => label_into(text, help),
     }
+    *text += "\n# TYPE ";
+    *text += name;
+    text.push(' ');
+    *text += kind.as_str();
+    text.push('\n');
 }
 
 #[cfg(test)]
@@ -282,15 +329,15 @@ mod tests {
 
     /// All that is shown, as text.
     fn whole(meters: &Meters) -> String {
-        let settled = meters.settled(Format::Text);
+        let settled = meters.settled(Format::Text, None);
         let settled = String::from_utf8(settled.text().to_vec()).expect("UTF-8");
-        settled + &meters.live(Format::Text)
+        settled + &meters.live(Format::Text, None)
     }
 
     #[test]
     fn what_changes_is_written_anew_and_nothing_else() {
         let meters = Meters::new().expect("a sound catalogue");
-        let settled = || meters.settled(Format::Text).text().clone();
+        let settled = || meters.settled(Format::Text, None).text().clone();
         meters.set(catalogue::UP, &["default"], 0.0);
         let before = settled();
         meters.add(catalogue::SCRAPES, &[], 1);
@@ -302,11 +349,40 @@ mod tests {
         let up = |value| format!("metaaccess_up{{account=\"default\"}} {value}\n");
         meters.set(catalogue::UP, &["default"], 1.0);
         for format in [Format::Text, Format::OpenMetrics] {
-            let text = String::from_utf8_lossy(meters.settled(format).text()).into_owned();
+            let text = String::from_utf8_lossy(meters.settled(format, None).text()).into_owned();
             assert!(text.contains(&up(1)) && !text.contains(&up(0)), "{text}");
         }
         meters.forget(catalogue::UP, &["default"]);
         assert!(settled().is_empty());
+    }
+
+    #[test]
+    fn the_series_of_several_accounts_share_one_head_and_may_be_had_apart() {
+        let meters = Meters::new().expect("a sound catalogue");
+        for account in ["b", "a"] {
+            meters.set(catalogue::UP, &[account], 1.0);
+            meters.set(catalogue::BUDGET_LEFT, &[account], 7.0);
+        }
+        meters.set(catalogue::BUILD, &["1.2.3"], 1.0);
+        let text = |only: Option<&[Account]>| {
+            let settled = meters.settled(Format::Text, only);
+            let settled = String::from_utf8_lossy(settled.text()).into_owned();
+            settled + &meters.live(Format::Text, only)
+        };
+        let up = |account| format!("metaaccess_up{{account=\"{account}\"}} 1\n");
+        let all = text(None);
+        assert_eq!(all.matches("# TYPE metaaccess_up gauge\n").count(), 1);
+        assert!(all.contains(&(up("a") + &up("b"))), "{all}");
+        let (a, nobody) = (Account::new("a"), Account::new("nobody"));
+        let one = text(Some(&[a.clone(), nobody]));
+        assert!(one.contains(&up("a")) && !one.contains("\"b\""), "{one}");
+        assert!(
+            one.contains("1.2.3"),
+            "what is of no account is there: {one}"
+        );
+        meters.forget_account(&a);
+        let all = text(None);
+        assert!(all.contains(&up("b")) && !all.contains("\"a\""), "{all}");
     }
 
     #[test]
@@ -315,8 +391,8 @@ mod tests {
         meters.add(catalogue::SCRAPES, &[], 1);
         meters.add(catalogue::GAPS, &["a", "device"], 1);
         let text = || {
-            let settled = meters.settled(Format::OpenMetrics);
-            meters.live(Format::OpenMetrics) + &String::from_utf8_lossy(settled.text())
+            let settled = meters.settled(Format::OpenMetrics, None);
+            meters.live(Format::OpenMetrics, None) + &String::from_utf8_lossy(settled.text())
         };
         assert!(!text().contains("_created"));
         meters.say_created(Created {

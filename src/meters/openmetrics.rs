@@ -6,35 +6,16 @@ use prometheus::proto::{Histogram, LabelPair, Metric, MetricFamily, MetricType};
 
 use crate::exposition::{Format, label_into};
 
-/// The families, each with the moment from which its counts are, in seconds since the Unix epoch,
-/// where `created` tells one.
-pub(super) fn encode(
-    families: &[MetricFamily],
-    created: impl Fn(&str) -> Option<f64>,
-) -> Result<String, fmt::Error> {
+/// The samples of a family, with the moment from which its counts are, in seconds since the Unix
+/// epoch, where that is to be said.
+pub(super) fn samples(family: &MetricFamily, created: Option<f64>) -> Result<String, fmt::Error> {
     let mut text = String::new();
-    for family in families {
-        let kind = family.get_field_type();
-        let name = Format::OpenMetrics.family(family.name(), kind == MetricType::COUNTER);
-        write!(text, "# HELP {name} ")?;
-        label_into(&mut text, family.help());
-        writeln!(text, "\n# TYPE {name} {}", type_name(kind))?;
-        let created = created(family.name());
-        for metric in family.get_metric() {
-            metric_into(&mut text, name, kind, metric, created)?;
-        }
+    let kind = family.get_field_type();
+    let name = Format::OpenMetrics.family(family.name(), kind == MetricType::COUNTER);
+    for metric in family.get_metric() {
+        metric_into(&mut text, name, kind, metric, created)?;
     }
     Ok(text)
-}
-
-fn type_name(kind: MetricType) -> &'static str {
-    match kind {
-        MetricType::COUNTER => "counter",
-        MetricType::GAUGE => "gauge",
-        MetricType::HISTOGRAM => "histogram",
-        MetricType::SUMMARY => "summary",
-        MetricType::UNTYPED => "unknown",
-    }
 }
 
 fn metric_into(
@@ -141,31 +122,32 @@ mod tests {
         registry.gather()
     }
 
+    fn written(created: impl Fn(&str) -> Option<f64>) -> String {
+        let families = families();
+        let written = families
+            .iter()
+            .map(|family| samples(family, created(family.name())));
+        written.map(|samples| samples.expect("text")).collect()
+    }
+
     #[test]
     fn counters_gauges_and_histograms_are_written_as_openmetrics_wants_them() {
-        let text = encode(&families(), |_| None).expect("text");
-        let expected = r##"# HELP x_info One.\nTwo.
-# TYPE x_info gauge
-x_info 1
-# HELP x_seconds Took.
-# TYPE x_seconds histogram
+        let expected = r##"x_info 1
 x_seconds_bucket{log="device",le="0.25"} 0
 x_seconds_bucket{log="device",le="1.0"} 1
 x_seconds_bucket{log="device",le="1000000.0"} 2
 x_seconds_bucket{log="device",le="+Inf"} 2
 x_seconds_count{log="device"} 2
 x_seconds_sum{log="device"} 4.5
-# HELP x_spent_seconds Said \"so\"\\.
-# TYPE x_spent_seconds counter
 x_spent_seconds_total{code="a\"b\\c\nd"} 2.5
 "##;
-        assert_eq!(text, expected);
+        assert_eq!(written(|_| None), expected);
     }
 
     #[test]
     fn what_is_counted_says_since_when_if_it_is_known() {
         let created = |name: &str| (name == "x_spent_seconds_total").then_some(1_767_225_600.5);
-        let text = encode(&families(), created).expect("text");
+        let text = written(created);
         assert!(text.ends_with(
             "x_spent_seconds_total{code=\"a\\\"b\\\\c\\nd\"} 2.5\nx_spent_seconds_created{code=\"a\\\"b\\\\c\\nd\"} 1767225600.5\n"
         ));

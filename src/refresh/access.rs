@@ -110,6 +110,18 @@ impl Access {
         budget.unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Keeps to another limit from now on.
+    pub fn limit_to(&self, limit: RateLimit) {
+        self.budget().limit_to(limit);
+    }
+
+    /// Whether no request is counted any more, so that another access of the same credential would
+    /// know the same.
+    pub fn is_idle(&self) -> bool {
+        let budget = self.budget();
+        budget.left(clock::now()) == budget.limit().requests
+    }
+
     /// Lets an account that reads so many logs share in it.
     pub(super) fn join(&self, account: &Account, logs: usize) -> Member {
         self.members().insert(account.clone(), logs);

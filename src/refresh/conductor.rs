@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
+use tokio::sync::Semaphore;
 use tracing::debug;
 
 use paying::Purpose;
@@ -24,6 +25,7 @@ use crate::api::failure::Failure;
 use crate::api::v2;
 use crate::births::{Birth, SavedScraper};
 use crate::budget::Slot;
+use crate::classify::EventRules;
 use crate::clock;
 use crate::config::Secret;
 use crate::event::{EventType, Labels};
@@ -42,6 +44,8 @@ use crate::window::Query;
 #[derive(Debug)]
 pub struct Source {
     pub client: Client,
+    /// How many requests of all accounts may be on their way.
+    pub in_flight: Arc<Semaphore>,
     /// The longest that a request of the client takes.
     pub timeout: Duration,
     pub logs: Vec<EventType>,
@@ -50,6 +54,8 @@ pub struct Source {
     pub reach: Reach,
     pub hostnames: Hostnames,
     pub key: FingerprintKey,
+    /// What some lines are to count as.
+    pub rules: EventRules,
 }
 
 /// Refreshes the account of a [`Refresher`].
@@ -147,6 +153,8 @@ impl Conductor {
         }
         // Where it fails it has been logged, and there is nobody left to show it to.
         let _ = self.save().await;
+        self.refresher.shared.gate.is_over();
+        self.hand_over();
     }
 
     async fn refresh_when_wished(&mut self) {
@@ -237,10 +245,12 @@ impl Conductor {
     }
 
     async fn send(&mut self, turn: usize, query: Query) -> Result<(), Obstacle> {
-        // Before the slot is taken: whatever a file takes, a slot is held from sending on.
+        // Before a slot is taken: whatever others take, a slot is held from sending on.
+        let in_flight = Arc::clone(&self.source.in_flight).acquire_owned().await;
         let token = self.token(turn).await?;
         let slot = self.pay(turn, Purpose::Page).await?;
         self.ask(turn, query, &token, slot).await;
+        drop(in_flight);
         Ok(())
     }
 
@@ -302,8 +312,11 @@ impl Conductor {
         if u64::try_from(page.entries.len()).is_ok_and(|lines| lines > query.limit) {
             return Err(Failure::TooManyLines);
         }
-        let (zone, key) = (&self.source.zone, &self.source.key);
-        Ok(Answer::Lines(sight::sightings(&page, zone, key)))
+        let Source {
+            zone, key, rules, ..
+        } = &self.source;
+        let sightings = sight::sightings_by(rules, &page, zone, key);
+        Ok(Answer::Lines(sightings))
     }
 
     fn count(&mut self, turn: usize, answer: Answer) {

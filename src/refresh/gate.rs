@@ -19,6 +19,8 @@ enum Phase {
     Running,
     /// The request window is used up; the refresh goes on when it allows.
     OutOfBudget,
+    /// There will be no other.
+    Over,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +37,34 @@ pub enum Waited {
     Fresh,
     /// The deadline came first, or the budget is used up: what is shown is older.
     Stale,
+}
+
+/// A scrape's wish for a refresh, whose end it may wait for.
+#[derive(Debug)]
+pub struct Wish(Awaited);
+
+#[derive(Debug)]
+enum Awaited {
+    Nothing(Waited),
+    After {
+        ended: u64,
+        states: watch::Receiver<State>,
+    },
+}
+
+impl Wish {
+    /// Waits for the end of the refresh, for so long at most.
+    pub async fn wait(self, time: Duration) -> Waited {
+        let (ended, mut states) = match self.0 {
+            Awaited::Nothing(waited) => return waited,
+            Awaited::After { ended, states } => (ended, states),
+        };
+        let end = states.wait_for(|state| state.ended > ended);
+        match tokio::time::timeout(time, end).await {
+            Ok(Ok(state)) if matches!(state.phase, Phase::Idle { began: Some(_) }) => Waited::Fresh,
+            _ => Waited::Stale,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -64,24 +94,22 @@ impl Gate {
         self.min_interval - unpunctual
     }
 
-    pub(super) async fn wait(&self, now: Moment, deadline: Moment) -> Waited {
+    pub(super) fn wish(&self, now: Moment) -> Wish {
         let mut states = self.state.subscribe();
         let State { phase, ended } = *states.borrow_and_update();
         match phase {
             Phase::Idle { began: Some(began) } if now.since(began) < self.young() => {
-                return Waited::Fresh;
+                Wish(Awaited::Nothing(Waited::Fresh))
             }
             Phase::OutOfBudget => {
                 self.wish_for(ended + 1);
-                return Waited::Stale;
+                Wish(Awaited::Nothing(Waited::Stale))
             }
-            Phase::Idle { .. } | Phase::Running => self.wish_for(ended + 1),
-        }
-        let left = deadline.since(now);
-        let end = states.wait_for(|state| state.ended > ended);
-        match tokio::time::timeout(left, end).await {
-            Ok(Ok(state)) if matches!(state.phase, Phase::Idle { began: Some(_) }) => Waited::Fresh,
-            _ => Waited::Stale,
+            Phase::Over => Wish(Awaited::Nothing(Waited::Stale)),
+            Phase::Idle { .. } | Phase::Running => {
+                self.wish_for(ended + 1);
+                Wish(Awaited::After { ended, states })
+            }
         }
     }
 
@@ -108,6 +136,14 @@ impl Gate {
 
     pub(super) fn runs(&self) {
         self.state.send_modify(|state| state.phase = Phase::Running);
+    }
+
+    /// Nobody refreshes any more, so that nobody is to wait.
+    pub(super) fn is_over(&self) {
+        self.state.send_modify(|state| {
+            state.phase = Phase::Over;
+            state.ended += 1;
+        });
     }
 
     pub(super) fn is_out_of_budget(&self) {

@@ -11,7 +11,7 @@ use crate::catalogue::{
 use crate::clock;
 use crate::event::Account;
 use crate::meters::Meters;
-use crate::saved::Changes;
+use crate::saved::{Changes, Saved};
 use crate::store::{Store, StoreError};
 
 /// Saves one account.
@@ -42,6 +42,11 @@ impl Keeper {
     /// Whether anything is kept beyond the process.
     pub fn keeps(&self) -> bool {
         self.store.format().is_some()
+    }
+
+    /// Leaves all that is known of the account in memory, for who takes it up in this process.
+    pub(super) fn hand_over(&self, all: Saved) {
+        self.store.hand_over(&self.account, all);
     }
 
     /// Whether the last save failed.

@@ -65,6 +65,12 @@ impl Log {
         changes.forgotten.extend(forgotten);
     }
 
+    /// Notes that everything has to be saved anew.
+    pub(super) fn is_unsaved(&mut self) {
+        self.state.is_rewritten(&[]);
+        self.saved = None;
+    }
+
     /// Notes that all changes are saved.
     pub(super) fn is_saved(&mut self, zone: &str) {
         self.state.are_saved();

@@ -12,14 +12,16 @@ mod log;
 mod report;
 mod restored;
 mod room;
+mod roster;
 mod standing;
 
 pub use access::Access;
 pub use conductor::{Conductor, Source};
-pub use gate::Waited;
+pub use gate::{Waited, Wish};
 pub use keeper::Keeper;
 pub use report::Report;
 pub use restored::Restored;
+pub use roster::Roster;
 pub use standing::{LogStanding, Standing};
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -95,10 +97,10 @@ impl Refresher {
         &self.shared.account
     }
 
-    /// Wishes for a refresh at `now`, unless the last one is young enough, and waits for its end;
-    /// not beyond `deadline`, and not for the request window.
-    pub async fn refresh(&self, now: Moment, deadline: Moment) -> Waited {
-        self.shared.gate.wait(now, deadline).await
+    /// Wishes for a refresh at `now`, unless the last one is young enough. Who waits for its end does
+    /// not wait for the request window.
+    pub fn wish(&self, now: Moment) -> Wish {
+        self.shared.gate.wish(now)
     }
 
     /// The event counters that may be shown.

@@ -1,5 +1,6 @@
 //! What a refresh says of itself: metrics at every change, log lines when something changes.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,6 +48,8 @@ pub struct Report {
     room: Room,
     last_progress: Option<Moment>,
     last_unparsable: Option<Moment>,
+    /// Why logs could not be read since the start.
+    failed: BTreeSet<(EventType, Failure)>,
     /// Unparsable entries that no log line has told of yet.
     unparsable_unsaid: u64,
     /// Why the token could not be renewed that is still good.
@@ -68,6 +71,7 @@ impl Report {
             room: Room::default(),
             last_progress: None,
             last_unparsable: None,
+            failed: BTreeSet::new(),
             unparsable_unsaid: 0,
             not_renewed: None,
         }
@@ -106,7 +110,6 @@ impl Report {
                 meters.add(UNPARSABLE, &[account, log.as_str(), reason.reason()], 0);
             }
             meters.observe(DELAY, &labels, 0.0, 0);
-            self.failing(*log, None);
         }
         self.reading(self.logs.iter().map(|log| (*log, 0)));
     }
@@ -277,7 +280,7 @@ impl Report {
     }
 
     /// The log is read again after a failure.
-    pub(super) fn recovered(&self, log: EventType, failure: Failure) {
+    pub(super) fn recovered(&mut self, log: EventType, failure: Failure) {
         self.failing(log, None);
         let after = failure.reason();
         info!(account = self.account, event_type = %log, after, "the log is read again");
@@ -300,17 +303,17 @@ impl Report {
 
     /// A read that failed. Only a change is logged: the same failure again tells nothing new.
     pub(super) fn failure(
-        &self,
+        &mut self,
         log: EventType,
         failure: Failure,
         before: Option<Failure>,
         detail: Option<String>,
     ) {
+        self.failing(log, Some(failure));
         let account = self.account.as_str();
         let labels = [account, log.as_str()];
         self.meters.add(REFRESHES, &labels, 1);
         self.meters.add(REFRESH_FAILURES, &labels, 1);
-        self.failing(log, Some(failure));
         // That the state is not saved has been said where it failed.
         if before != Some(failure) && failure != Failure::NotSaved {
             warn!(
@@ -321,13 +324,15 @@ impl Report {
         }
     }
 
-    /// Sets why the log cannot be read, if it cannot.
-    pub(super) fn failing(&self, log: EventType, failing: Option<Failure>) {
+    /// Sets why the log cannot be read, if it cannot. There are so many reasons that showing all of
+    /// them at 0 would be most of what is shown of an account.
+    pub(super) fn failing(&mut self, log: EventType, failing: Option<Failure>) {
         self.refresher
             .stands(log, |standing| standing.failing = failing);
-        for failure in Failure::ALL {
+        self.failed.extend(failing.map(|failure| (log, failure)));
+        for (_, failure) in self.failed.iter().filter(|(failed, _)| *failed == log) {
             let labels = [self.account.as_str(), log.as_str(), failure.reason()];
-            let value = f64::from(u8::from(failing == Some(failure)));
+            let value = f64::from(u8::from(failing == Some(*failure)));
             self.meters.set(FAILING, &labels, value);
         }
     }

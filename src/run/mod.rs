@@ -1,8 +1,10 @@
 //! The commands: each wires the rooms together and runs until it is told to stop.
 
 mod demo;
+mod fleet;
 mod healthcheck;
 mod listen;
+mod reload;
 mod serve;
 mod simulate;
 
@@ -13,7 +15,7 @@ pub use simulate::simulate;
 
 use std::future::Future;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::info;
 
 /// Ends when the process is told to stop: SIGTERM or SIGINT. The handlers are in place when this
@@ -28,4 +30,13 @@ pub fn told_to_stop() -> std::io::Result<impl Future<Output = ()>> {
         };
         info!(signal = name, "stopping");
     })
+}
+
+impl reload::Hangups for Signal {
+    async fn next(&mut self) {
+        if self.recv().await.is_none() {
+            // None will come any more.
+            std::future::pending().await
+        }
+    }
 }

@@ -142,6 +142,16 @@ impl Series {
         self.overflow.is_saved();
     }
 
+    /// Notes that everything has to be saved anew.
+    pub fn are_unsaved(&mut self) {
+        for of_log in self.logs.values_mut() {
+            for place in 0..of_log.entries().len() {
+                of_log.unsaved.mark(place);
+            }
+        }
+        self.overflow.is_unsaved();
+    }
+
     /// Counts so many more lines with these labels, whose series is born so if it is new.
     pub fn add(&mut self, log: EventType, labels: Labels<'_>, lines: u64, birth: Birth) {
         let place = match self.find(log, labels) {

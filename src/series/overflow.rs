@@ -65,6 +65,11 @@ impl Overflow {
         self.unsaved.clone()
     }
 
+    /// Notes that all of it has to be saved anew.
+    pub(super) fn is_unsaved(&mut self) {
+        self.unsaved = self.labels.union(&self.names).copied().collect();
+    }
+
     pub(super) fn is_saved(&mut self) {
         self.unsaved = Vec::new();
     }

@@ -42,7 +42,7 @@ use tracing::warn;
 use crate::catalogue::REQUESTS_REFUSED;
 use crate::clock;
 use crate::meters::Meters;
-use crate::refresh::Refresher;
+use crate::refresh::{Refresher, Roster};
 use body::Parts;
 use connection::connect;
 use delivery::Delivery;
@@ -60,7 +60,7 @@ const AFTER_FAILED_ACCEPT: Duration = Duration::from_millis(100);
 /// What is served.
 #[derive(Debug)]
 pub struct Exporter {
-    pub refreshers: Vec<Refresher>,
+    pub roster: Arc<Roster>,
     pub meters: Arc<Meters>,
     pub telemetry_path: String,
     /// How long before the scraper's own deadline an answer is sent.
@@ -205,7 +205,8 @@ impl Exporter {
     }
 
     fn landing(&self) -> String {
-        let accounts = self.refreshers.iter().map(Refresher::standing).collect();
+        let accounts = self.roster.all();
+        let accounts = accounts.iter().map(Refresher::standing).collect();
         landing::page(&self.telemetry_path, accounts, clock::unix_now())
     }
 }

@@ -19,6 +19,7 @@
 mod database;
 mod error;
 mod format;
+mod memory;
 mod place;
 mod read;
 mod statements;
@@ -47,6 +48,7 @@ pub use error::{Cause, StoreError};
 
 use crate::event::Account;
 use crate::saved::{Changes, Identity, Saved, SavedSeries};
+use memory::Memory;
 use writer::{Command, Commit};
 
 /// The state of all accounts. A clone is the same state.
@@ -62,7 +64,7 @@ struct Open {
 
 #[derive(Debug)]
 enum Backend {
-    Memory,
+    Memory(Memory),
     Sqlite {
         path: PathBuf,
         commands: Sender<Command>,
@@ -70,9 +72,10 @@ enum Backend {
 }
 
 impl Store {
-    /// A state that ends with the process: nothing is kept, and every commit works.
+    /// A state that ends with the process: nothing is kept, and every commit works. Within the process
+    /// an account may be handed over.
     pub fn memory(identity: Identity) -> Self {
-        Self::new(identity, true, Backend::Memory)
+        Self::new(identity, true, Backend::Memory(Memory::default()))
     }
 
     /// Opens the state file at `path`; where there is none, makes one with the identity `fresh`.
@@ -104,7 +107,7 @@ impl Store {
     /// Where the state is kept, for a label.
     pub fn backend(&self) -> &'static str {
         match self.0.backend {
-            Backend::Memory => "memory",
+            Backend::Memory(_) => "memory",
             Backend::Sqlite { .. } => "sqlite",
         }
     }
@@ -112,7 +115,7 @@ impl Store {
     /// The version of the format in which the state is kept; none in memory.
     pub fn format(&self) -> Option<i64> {
         match self.0.backend {
-            Backend::Memory => None,
+            Backend::Memory(_) => None,
             Backend::Sqlite { .. } => Some(format::newest()),
         }
     }
@@ -125,8 +128,9 @@ impl Store {
         account: &Account,
         mut each_series: impl FnMut(SavedSeries),
     ) -> Result<Saved, StoreError> {
-        let Backend::Sqlite { commands, .. } = &self.0.backend else {
-            return Ok(Saved::default());
+        let commands = match &self.0.backend {
+            Backend::Memory(memory) => return Ok(memory.take_up(account, each_series)),
+            Backend::Sqlite { commands, .. } => commands,
         };
         let (series, mut some_series) = mpsc::channel(1);
         let account = account.clone();
@@ -170,11 +174,18 @@ impl Store {
         ask(commands, commit).await
     }
 
+    /// Leaves what is known of an account to the next [`Self::load`], where the state is in memory.
+    pub fn hand_over(&self, account: &Account, all: Saved) {
+        if let Backend::Memory(memory) = &self.0.backend {
+            memory.hand_over(account, all);
+        }
+    }
+
     /// Moves all into the one file and lets go of it, for every clone. A state that is closed
     /// already stays so.
     pub async fn close(self) -> Result<(), StoreError> {
         match &self.0.backend {
-            Backend::Memory => Ok(()),
+            Backend::Memory(_) => Ok(()),
             Backend::Sqlite { commands, .. } => match ask(commands, Command::Close).await {
                 Err(StoreError::Closed) => Ok(()),
                 closed => closed,

@@ -86,10 +86,9 @@ fn without_a_credential_it_says_where_one_goes() {
 
 #[test]
 fn what_is_not_built_yet_is_refused_by_name() {
-    for flag in ["--config.file=x", "--state.url=postgres://example.com/x"] {
-        let name = flag.split('=').next().expect("a name");
-        is_refused(&[flag], &ACCOUNT, &["1 mistake", name, "not available yet"]);
-    }
+    let url = "--state.url=postgres://example.com/x";
+    let says = ["1 mistake", "--state.url", "not available yet"];
+    is_refused(&[url], &ACCOUNT, &says);
     is_refused(&["check"], &ACCOUNT, &["check", "not available yet"]);
     let state = [("METAACCESS_STATE_URL", "x"), ACCOUNT[0]];
     is_refused(&[], &state, &["METAACCESS_STATE_URL", "not available yet"]);

@@ -16,7 +16,7 @@ use crate::tools::python_module;
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// What Prometheus 3 sends.
-const PROMETHEUS: &str = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,application/openmetrics-text;version=0.0.1;q=0.4,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.3,text/plain;version=0.0.4;q=0.2,*/*;q=0.1";
+pub const PROMETHEUS: &str = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,application/openmetrics-text;version=0.0.1;q=0.4,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.3,text/plain;version=0.0.4;q=0.2,*/*;q=0.1";
 
 /// A hostname with everything that could break out of a label.
 const HOSTILE: &str = "TEST-\"}\\ 1\u{2028}Ä😀#";
@@ -116,7 +116,7 @@ fn openmetrics_is_what_its_own_parser_takes() {
 
 /// The installs by hostname, as the strict parser of prometheus_client reads them.
 #[track_caller]
-fn parsed(python: &Command, text: &str) -> String {
+pub fn parsed(python: &Command, text: &str) -> String {
     const PROGRAM: &str = "\
 import sys
 from prometheus_client.openmetrics.parser import text_string_to_metric_families

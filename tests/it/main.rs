@@ -1,6 +1,10 @@
 //! The scenarios and checks that need more than one module, in one binary.
 
 #[cfg(test)]
+mod accounts;
+#[cfg(test)]
+mod accounts_file;
+#[cfg(test)]
 mod api;
 #[cfg(test)]
 mod attack;

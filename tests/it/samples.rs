@@ -29,6 +29,13 @@ impl Samples {
         Self(samples)
     }
 
+    /// Those of one account.
+    pub fn of(&self, account: &str) -> Self {
+        let is_its = |labels: &Labels| labels.get("account").is_some_and(|its| its == account);
+        let series = self.0.iter().filter(|((_, labels), _)| is_its(labels));
+        Self(series.map(|(key, value)| (key.clone(), *value)).collect())
+    }
+
     /// The sum of the series that carry these labels among others, and how many there are.
     fn matching(&self, name: &str, labels: &[(&str, &str)]) -> (f64, usize) {
         let has = |held: &Labels| {

@@ -1,7 +1,7 @@
 //! `http_server_config`: HTTP/2, which is not spoken here, and headers of every answer.
 
-use super::setting::Setting;
 use crate::config::mistake::{Mistake, Wrong};
+use crate::config::setting::Setting;
 use crate::config::value;
 
 /// The headers that may be set, and their values where only some make sense.

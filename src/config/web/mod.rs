@@ -6,11 +6,9 @@
 
 mod ciphers;
 mod clients;
-mod files;
 mod headers;
 mod rate;
 mod san;
-mod setting;
 mod tls;
 mod users;
 mod written;
@@ -18,13 +16,12 @@ mod written;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-pub use files::Digest;
 pub use rate::RequestRate;
 pub use tls::Tls;
 pub use users::PasswordHash;
 
+use super::files::{Digest, Files};
 use super::mistake::Mistake;
-use files::Files;
 use written::Written;
 
 /// What the file asks for. Nothing, in an empty one.

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use super::setting::{Setting, Spot};
 use crate::config::duration;
 use crate::config::mistake::{Mistake, Wrong};
+use crate::config::setting::Setting;
 use crate::config::value;
+use crate::config::yaml::Spot;
 
 /// A token bucket: so many requests at once, and one more each interval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,11 +11,12 @@ use rustls::{Error, RootCertStore, ServerConfig};
 
 use super::ciphers::{self, Version};
 use super::clients::{self, ClientAuth};
-use super::files::Files;
-use super::setting::{Setting, Spot};
 use crate::config::ca;
+use crate::config::files::Files;
 use crate::config::mistake::{Mistake, Wrong};
+use crate::config::setting::Setting;
 use crate::config::value;
+use crate::config::yaml::Spot;
 
 /// TLS as it is to be spoken.
 #[derive(Clone, Debug)]

@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::setting::Setting;
 use crate::config::mistake::{Mistake, Wrong};
+use crate::config::setting::Setting;
 
 /// The costs that are taken: below, bcrypt has none, and above, one try takes more than a minute.
 const COSTS: std::ops::RangeInclusive<u32> = 4..=20;

@@ -6,6 +6,7 @@ use crate::births::SavedScraper;
 use crate::clock;
 use crate::event::EventType;
 use crate::refresh::Shown;
+use crate::refresh::log::Log;
 use crate::saved::Changes;
 use crate::store::StoreError;
 
@@ -37,9 +38,11 @@ impl Conductor {
     /// Saves what changed since it was saved last, if anything did.
     pub(super) async fn save(&mut self) -> Result<(), StoreError> {
         let scrapers = self.refresher.births().saved(clock::now());
-        let changes = self.changes(&scrapers);
-        if self.keeper.keeps() && !changes.is_empty() {
-            self.keeper.save(changes).await?;
+        if self.keeper.keeps() {
+            let changes = self.changes(&scrapers);
+            if !changes.is_empty() {
+                self.keeper.save(changes).await?;
+            }
         }
         self.spent = false;
         self.scrapers_saved = scrapers;
@@ -48,6 +51,21 @@ impl Conductor {
         let zone = self.source.zone_name();
         self.logs.iter_mut().for_each(|log| log.is_saved(&zone));
         Ok(())
+    }
+
+    /// Leaves all that is counted to whoever goes on with the account in this process. Where it is kept
+    /// beyond that, it is saved already.
+    pub(super) fn hand_over(mut self) {
+        if self.keeper.keeps() {
+            return;
+        }
+        self.series.are_unsaved();
+        self.tallies.are_unsaved();
+        self.logs.iter_mut().for_each(Log::is_unsaved);
+        self.scrapers_saved.clear();
+        let scrapers = self.refresher.births().saved(clock::now());
+        let all = self.changes(&scrapers).changed;
+        self.keeper.hand_over(all);
     }
 
     /// Whether newborn series may take their values.
@@ -68,9 +86,6 @@ impl Conductor {
 
     fn changes(&self, scrapers: &[SavedScraper]) -> Changes {
         let mut changes = Changes::default();
-        if !self.keeper.keeps() {
-            return changes;
-        }
         let changed = &mut changes.changed;
         if self.spent {
             let budget = self.refresher.budget();

@@ -1,9 +1,10 @@
-//! A value of the web configuration, with its name and its place.
+//! A value of a YAML file, with its name and its place.
 
 use std::fmt;
 
-use crate::config::mistake::{Mistake, Wrong};
-pub use crate::config::yaml::Spot;
+use super::given::{looks_like_token, shortened};
+use super::mistake::{Mistake, Wrong};
+use super::yaml::Spot;
 
 /// A text that stands in the file. Debug leaves it out.
 #[derive(Clone, PartialEq, Eq)]
@@ -22,9 +23,10 @@ impl Setting {
         let Self {
             name, text, spot, ..
         } = self;
-        let shown = match self.is_secret || text.contains('\n') {
+        let is_hidden = self.is_secret || text.contains('\n') || looks_like_token(text);
+        let shown = match is_hidden {
             true => "(value not shown)".to_owned(),
-            false => format!("{text:?}"),
+            false => format!("{:?}", shortened(text)),
         };
         Mistake::sentence(format!("{spot}: {name} {shown}: {wrong}"))
     }

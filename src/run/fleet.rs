@@ -1,0 +1,378 @@
+//! The accounts that are refreshed, as they are configured now.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tracing::{info, warn};
+
+use crate::api::client::{Client, ClientError, Clients};
+use crate::config::{AccountConfig, Metrics};
+use crate::event::Account;
+use crate::exposition::EventsText;
+use crate::meters::Meters;
+use crate::plan::Reach;
+use crate::refresh::{Access, Conductor, Keeper, Refresher, Report, Restored, Roster, Source};
+use crate::saved::SavedSeries;
+use crate::series::{Series, SeriesLimits};
+use crate::sight::FingerprintKey;
+use crate::store::{Store, StoreError};
+
+/// The most requests that are on their way at the same time, of all accounts: each takes a socket, of
+/// which a process has about a thousand.
+const IN_FLIGHT_AT_MOST: usize = 256;
+
+/// Why other accounts did not take over.
+#[derive(Debug, thiserror::Error)]
+pub enum FleetError {
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    #[error("the state of account {account} could not be read")]
+    State {
+        account: Account,
+        #[source]
+        error: StoreError,
+    },
+}
+
+/// What all accounts have in common.
+#[derive(Debug)]
+pub struct Common {
+    pub store: Store,
+    pub meters: Arc<Meters>,
+    pub metrics: Metrics,
+}
+
+/// A task for each account.
+#[derive(Debug)]
+pub struct Fleet {
+    common: Common,
+    roster: Arc<Roster>,
+    running: BTreeMap<Account, Running>,
+    /// Those of accounts that are gone stay while their window holds requests: the API still counts
+    /// them.
+    accesses: Vec<(AccountConfig, Access)>,
+    in_flight: Arc<Semaphore>,
+    broken: mpsc::UnboundedSender<Account>,
+}
+
+#[derive(Debug)]
+struct Running {
+    config: AccountConfig,
+    refresher: Refresher,
+    stop: Option<oneshot::Sender<()>>,
+    task: JoinHandle<()>,
+}
+
+impl Fleet {
+    /// No account yet. `broken` is told of a task that broke off: without it its account would be
+    /// shown as it was for ever.
+    pub fn new(
+        common: Common,
+        roster: Arc<Roster>,
+        broken: mpsc::UnboundedSender<Account>,
+    ) -> Self {
+        Self {
+            common,
+            roster,
+            running: BTreeMap::new(),
+            accesses: Vec::new(),
+            in_flight: Arc::new(Semaphore::new(IN_FLIGHT_AT_MOST)),
+            broken,
+        }
+    }
+
+    /// Refreshes these accounts from now on, and no others. Those that are configured as before are
+    /// not disturbed; the others save what they counted, and go on from that. Where it fails, the
+    /// accounts whose state could not be read show what they showed, and the next call tries again.
+    pub async fn take_over(&mut self, configs: Vec<AccountConfig>) -> Result<(), FleetError> {
+        let clients = self.clients(&configs)?;
+        let known = self.accesses.len();
+        self.part_with_all_but(&configs).await;
+        let mut failed = Ok(());
+        for (config, client) in configs.iter().zip(clients) {
+            let Some(client) = client else { continue };
+            if let Err(error) = self.begin(config.clone(), client, known).await {
+                failed = failed.and(Err(error));
+            }
+        }
+        self.show(&configs);
+        self.forget_accesses();
+        failed
+    }
+
+    /// Stops all tasks, and waits until each has saved what it counted.
+    pub async fn stop(&mut self) {
+        self.running.values_mut().for_each(Running::tell_to_stop);
+        while let Some(mut first) = self.running.first_entry() {
+            first.get_mut().has_stopped().await;
+            first.remove();
+        }
+    }
+
+    fn is_running(&self, config: &AccountConfig) -> bool {
+        let running = self.running.get(&config.name);
+        running.is_some_and(|one| one.config == *config)
+    }
+
+    /// For each account that does not run as it is configured, its client.
+    fn clients(&self, configs: &[AccountConfig]) -> Result<Vec<Option<Client>>, FleetError> {
+        let mut clients = Clients::default();
+        let client = |config: &AccountConfig| {
+            if self.is_running(config) {
+                return Ok(None);
+            }
+            let (endpoint, timeout) = (&config.endpoint, config.limits.timeout);
+            let client = clients.client(&endpoint.base_url, endpoint.ca.as_ref(), timeout)?;
+            Ok(Some(client))
+        };
+        configs.iter().map(client).collect()
+    }
+
+    async fn part_with_all_but(&mut self, configs: &[AccountConfig]) {
+        let by_name: BTreeMap<&Account, &AccountConfig> = configs
+            .iter()
+            .map(|config| (&config.name, config))
+            .collect();
+        let stays = |one: &Running| by_name.get(&one.config.name) == Some(&&one.config);
+        let goes = |one: &&mut Running| !stays(one);
+        let gone = self.running.values_mut().filter(goes);
+        let gone: Vec<Account> = gone
+            .map(|running| {
+                running.tell_to_stop();
+                running.config.name.clone()
+            })
+            .collect();
+        for name in gone {
+            let Some(running) = self.running.get_mut(&name) else {
+                continue;
+            };
+            running.has_stopped().await;
+            let logs = &running.config.reading.logs;
+            match by_name.get(&name) {
+                None => info!(account = %name, "the account is no longer configured"),
+                // Nobody would ever change again what is said of a log that is read no more.
+                Some(now) if now.reading.logs != *logs => {
+                    self.common.meters.forget_account(&name);
+                }
+                Some(_) => {}
+            }
+            self.running.remove(&name);
+        }
+    }
+
+    /// Of the accesses, so many were there before this configuration.
+    async fn begin(
+        &mut self,
+        config: AccountConfig,
+        client: Client,
+        known: usize,
+    ) -> Result<(), FleetError> {
+        let (nth, access) = self.access(&config);
+        let is_new = nth >= known;
+        let (refresher, conductor) = conduct(
+            &self.common,
+            &config,
+            client,
+            access,
+            is_new,
+            &self.in_flight,
+        )
+        .await
+        .map_err(|error| FleetError::State {
+            account: config.name.clone(),
+            error,
+        })?;
+        let (stop, told_to_stop) = oneshot::channel::<()>();
+        let alarm = Alarm::of(&config.name, &self.broken);
+        let task = tokio::spawn(async move {
+            let stopped = conductor.run(async {
+                let _ = told_to_stop.await;
+            });
+            stopped.await;
+            alarm.disarm();
+        });
+        let name = config.name.clone();
+        let running = Running {
+            config,
+            refresher,
+            stop: Some(stop),
+            task,
+        };
+        self.running.insert(name, running);
+        Ok(())
+    }
+
+    /// What the credential of the account opens, and its place among all.
+    fn access(&mut self, config: &AccountConfig) -> (usize, Access) {
+        let shares = |(known, _): &(AccountConfig, Access)| known.shares_with(config);
+        if let Some(nth) = self.accesses.iter().position(shares)
+            && let Some((_, access)) = self.accesses.get(nth)
+        {
+            access.limit_to(config.limits.rate);
+            return (nth, access.clone());
+        }
+        let access = Access::new(config.endpoint.credential.clone(), config.limits.rate);
+        self.accesses.push((config.clone(), access.clone()));
+        (self.accesses.len() - 1, access)
+    }
+
+    fn forget_accesses(&mut self) {
+        let running = &self.running;
+        self.accesses.retain(|(config, access)| {
+            let is_used = running.values().any(|one| one.config.shares_with(config));
+            is_used || !access.is_idle()
+        });
+    }
+
+    /// Serves the accounts in the order of the configuration.
+    fn show(&self, configs: &[AccountConfig]) {
+        let before = self.roster.all();
+        let shown: BTreeMap<&Account, &Refresher> =
+            before.iter().map(|one| (one.account(), one)).collect();
+        let of = |config: &AccountConfig| {
+            let running = self.running.get(&config.name).map(|one| &one.refresher);
+            running
+                .or_else(|| shown.get(&config.name).copied())
+                .cloned()
+        };
+        let now: Vec<Refresher> = configs.iter().filter_map(of).collect();
+        let served: BTreeSet<&Account> = now.iter().map(Refresher::account).collect();
+        let gone = shown.keys().filter(|name| !served.contains(*name));
+        let gone: Vec<Account> = gone.map(|name| (*name).clone()).collect();
+        self.roster.replace(now);
+        gone.iter()
+            .for_each(|account| self.common.meters.forget_account(account));
+    }
+}
+
+impl Running {
+    fn tell_to_stop(&mut self) {
+        // It may have broken off.
+        drop(self.stop.take());
+    }
+
+    async fn has_stopped(&mut self) {
+        // Why it broke off, if it did, has been told.
+        let _ = (&mut self.task).await;
+    }
+}
+
+/// Tells of a task that ends without having disarmed it.
+struct Alarm {
+    account: Account,
+    broken: mpsc::UnboundedSender<Account>,
+    is_armed: bool,
+}
+
+impl Alarm {
+    fn of(account: &Account, broken: &mpsc::UnboundedSender<Account>) -> Self {
+        Self {
+            account: account.clone(),
+            broken: broken.clone(),
+            is_armed: true,
+        }
+    }
+
+    fn disarm(mut self) {
+        self.is_armed = false;
+    }
+}
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        if self.is_armed {
+            // Nobody listens while the program ends.
+            let _ = self.broken.send(self.account.clone());
+        }
+    }
+}
+
+async fn conduct(
+    common: &Common,
+    config: &AccountConfig,
+    client: Client,
+    access: Access,
+    is_access_new: bool,
+    in_flight: &Arc<Semaphore>,
+) -> Result<(Refresher, Conductor), StoreError> {
+    let AccountConfig {
+        name,
+        endpoint: _,
+        limits: allowed,
+        reading,
+        labels,
+        rules,
+    } = config;
+    let Common {
+        store,
+        meters,
+        metrics,
+    } = common;
+    let mut restored = restored(common, name, config).await?;
+    if !is_access_new {
+        // It knows better than what was saved what it holds.
+        restored.budget = None;
+    }
+    let keeper = Keeper::new(store.clone(), name.clone(), Arc::clone(meters));
+    let refresher = Refresher::new(name.clone(), access, allowed.min_interval, metrics.zero_for);
+    let report = Report::new(&refresher, &reading.logs, Arc::clone(meters));
+    let source = Source {
+        client,
+        in_flight: Arc::clone(in_flight),
+        timeout: allowed.timeout,
+        logs: reading.logs.clone(),
+        order: reading.order,
+        reach: Reach {
+            lookback_minutes: whole_minutes(reading.lookback),
+            lateness_minutes: whole_minutes(reading.lateness),
+        },
+        zone: reading.zone.clone(),
+        hostnames: metrics.hostnames.clone(),
+        key: FingerprintKey::new(&store.identity().key),
+        rules: rules.clone(),
+    };
+    let events = EventsText::new(name, metrics.created).with_labels(labels);
+    let conductor = Conductor::new(refresher.clone(), source, restored, events, report, keeper);
+    Ok((refresher, conductor))
+}
+
+async fn restored(
+    common: &Common,
+    name: &Account,
+    config: &AccountConfig,
+) -> Result<Restored, StoreError> {
+    let Common { store, metrics, .. } = common;
+    let limits = SeriesLimits {
+        series: metrics.max_series,
+        events: metrics.max_events,
+    };
+    let mut series = Series::new(limits, store.identity().key);
+    let mut of_before = 0_u64;
+    let each = |one: SavedSeries| {
+        of_before += u64::from(!metrics.hostnames.may_show(one.event.labels().hostname));
+        series.take_up(&one);
+    };
+    let saved = store.load(name, each).await?;
+    if of_before > 0 {
+        warn!(
+            account = %name, series = of_before,
+            "these series show hostnames as they were counted before --metrics.hostname was set, and stay, since no count may fall: to be rid of them, begin with a new --state.path"
+        );
+    }
+    let reading = &config.reading;
+    Ok(Restored::new(
+        saved,
+        series,
+        &reading.logs,
+        reading.order,
+        &reading.zone,
+    ))
+}
+
+/// Minutes of log time, begun ones too.
+fn whole_minutes(duration: Duration) -> i64 {
+    i64::try_from(duration.as_secs().div_ceil(60)).unwrap_or(i64::MAX)
+}
