@@ -3,8 +3,8 @@
 //!
 //! # The walk of a scrape
 //!
-//! 1. [`server`] takes `GET /metrics`, works out by when the scraper wants its answer, and wishes for
-//!    a refresh of the account.
+//! 1. [`server`] takes `GET /metrics` of whom the web configuration lets in, works out by when the
+//!    scraper wants its answer, and wishes for a refresh of the account.
 //! 2. [`refresh`] is a task of its own for each account. Scrapes that wish at the same time share one
 //!    refresh; one that is young enough is served again.
 //! 3. [`plan`] says which page to ask for next, from what is known of the log: a state machine of
@@ -31,6 +31,8 @@
 //! - Without scrapes nothing is asked, but for the end of a read that has begun.
 //! - A scrape never waits beyond its deadline, nor for the request window, and never fails because
 //!   the API does.
+//! - No client keeps out another: heads, bodies, silence, connections and tries of passwords have
+//!   bounds, and health checks are answered beyond them.
 //! - A token is in a `Secret`, in the URL of one request, and nowhere else: errors carry no URL.
 //! - The core (`event`, `moment`, `budget`, `ledger`, `stitch`, `window`, `order`, `series`,
 //!   `sighting`, `tally`, `token`, `saved`, and `plan` above it) is told the time, and knows no socket, task or file.

@@ -51,10 +51,15 @@ enum Answer {
 }
 
 async fn ask(address: SocketAddr, speaks_tls: bool) -> io::Result<Answer> {
-    let stream = TcpStream::connect(address).await?;
     if !speaks_tls {
-        return ask_on(stream, address).await.map(Answer::Http);
+        let stream = TcpStream::connect(address).await?;
+        let answer = ask_on(stream, address).await?;
+        // So an exporter answers that speaks TLS.
+        if !answer.starts_with("HTTP/1.1 400 ") {
+            return Ok(Answer::Http(answer));
+        }
     }
+    let stream = TcpStream::connect(address).await?;
     let name = ServerName::IpAddress(address.ip().into());
     let connected = match connector()?.connect(name, stream).await {
         Ok(stream) => ask_on(stream, address).await,

@@ -219,6 +219,27 @@ mod tests {
         ends_after(&mut stream, 120).await;
     }
 
+    /// As hyper does: the next request is awaited before the last answer has left.
+    #[tokio::test(start_paused = true)]
+    async fn a_flush_sets_the_time_for_a_read_that_waits_already() {
+        let (mut stream, visit, mut far) = punctual();
+        far.write_u8(b'x').await.unwrap();
+        stream.read_u8().await.unwrap();
+        let mut answering = Some(visit.asked());
+        let ends = std::future::poll_fn(|cx| {
+            let mut byte = [0];
+            let read = Pin::new(&mut stream).poll_read(cx, &mut ReadBuf::new(&mut byte));
+            if let Some(answering) = answering.take() {
+                assert!(read.is_pending());
+                drop(answering);
+                assert!(Pin::new(&mut stream).poll_flush(cx).is_ready());
+            }
+            read
+        });
+        let ended = tokio::time::timeout(121 * SECOND, ends).await;
+        assert!(ended.is_ok(), "nobody woke it");
+    }
+
     #[tokio::test(start_paused = true)]
     async fn who_still_sends_is_not_cut_off_and_not_listened_to_for_long() {
         let (mut stream, visit, mut far) = punctual();
@@ -226,6 +247,7 @@ mod tests {
         let sending = tokio::spawn(async move { far.write_all(&[0; 100_000]).await });
         let shut = tokio::time::timeout(SECOND / 2, stream.shutdown()).await;
         assert!(shut.is_ok(), "it ends when the peer does");
+        drop(stream);
         assert!(sending.await.unwrap().is_ok());
         let (mut stream, visit, _far) = punctual();
         visit.leaves_unread();
