@@ -59,10 +59,10 @@ fn say(problem: &config::Problem) {
     };
 }
 
-fn invite(addresses: &[SocketAddr], simulator: SocketAddr) {
+fn invite(scheme: &str, addresses: &[SocketAddr], simulator: SocketAddr) {
     let web = addresses
         .first()
-        .map_or_else(String::new, |address| local(*address));
+        .map_or_else(String::new, |address| local(scheme, *address));
     let _ = write!(
         io::stdout(),
         "\nmetaaccess-exporter demo: a small simulated company; its minutes last a second.\n\n  \
@@ -87,11 +87,11 @@ fn introduce(address: SocketAddr, token: Option<&str>) {
 }
 
 /// An address that a browser on this machine can open.
-fn local(address: SocketAddr) -> String {
+fn local(scheme: &str, address: SocketAddr) -> String {
     if address.ip().is_unspecified() {
-        format!("http://localhost:{}", address.port())
+        format!("{scheme}://localhost:{}", address.port())
     } else {
-        format!("http://{address}")
+        format!("{scheme}://{address}")
     }
 }
 

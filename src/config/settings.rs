@@ -97,6 +97,11 @@ impl Demo {
         }
     }
 
+    /// How a browser reaches the exporter.
+    pub fn scheme(&self) -> &'static str {
+        self.web.scheme()
+    }
+
     /// The budget that the simulator has to grant.
     pub fn rate_limit(&self) -> RateLimit {
         self.limits.rate
@@ -145,6 +150,17 @@ pub struct Web {
     pub has_lifecycle: bool,
     /// The most connections that are answered at the same time.
     pub max_connections: usize,
+}
+
+impl Web {
+    /// How a browser reaches it: `https` where TLS is asked for.
+    pub fn scheme(&self) -> &'static str {
+        let file = self.config.as_ref();
+        match file.is_some_and(|file| file.config.tls.is_some()) {
+            true => "https",
+            false => "http",
+        }
+    }
 }
 
 /// One account: where its logs are, what may be asked, how they are read and shown. Equal is what is

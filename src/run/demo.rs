@@ -17,12 +17,12 @@ use crate::simulator::{self, ACCESS_TOKEN, RateLimit, Settings, Simulator};
 /// A minute of the company takes a second.
 const SPEED: f64 = 60.0;
 
-/// Serves exporter and simulator until `stop` ends. `ready` is told their addresses once they accept
-/// connections.
+/// Serves exporter and simulator until `stop` ends. `ready` is told their addresses, with the scheme
+/// of the exporter's, once they accept connections.
 pub async fn demo(
     demo: Demo,
     stop: impl Future<Output = ()>,
-    ready: impl FnOnce(&[SocketAddr], SocketAddr),
+    ready: impl FnOnce(&str, &[SocketAddr], SocketAddr),
 ) -> anyhow::Result<()> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
         .await
@@ -36,9 +36,13 @@ pub async fn demo(
         };
         simulator.serve(listener, end).await;
     });
+    let scheme = demo.scheme();
     let base_url = Url::parse(&format!("http://{address}/"))?;
     let exporter = demo.against(base_url, Secret::new(ACCESS_TOKEN)?);
-    let served = serve(exporter, stop, |addresses| ready(addresses, address)).await;
+    let served = serve(exporter, stop, |addresses| {
+        ready(scheme, addresses, address)
+    })
+    .await;
     drop(stopped);
     simulating.await?;
     served

@@ -58,8 +58,9 @@ pub async fn serve(
     fleet.take_over(accounts).await?;
     let listeners = listeners(&web.listen).await?;
     let addresses = addresses(&listeners)?;
+    let scheme = web.scheme();
     for address in &addresses {
-        info!(%address, path = web.telemetry_path, version = env!("CARGO_PKG_VERSION"), "listening");
+        info!(%address, path = web.telemetry_path, scheme, version = env!("CARGO_PKG_VERSION"), "listening");
     }
     let key = random_bytes()?;
     let porter = Arc::new(Porter::new(web.config.as_ref(), key, Arc::clone(&meters)));

@@ -56,7 +56,6 @@ fn a_head_that_does_not_come_to_its_end_is_given_up_after_ten_seconds() {
         });
     });
     assert!(took > Duration::from_secs(8), "{took:?}");
-    assert!(took < Duration::from_secs(15), "{took:?}");
     until(PATIENCE, "the silent one is given up", || {
         is_over(&silent).then_some(())
     });
@@ -179,12 +178,16 @@ fn where_all_places_are_taken_health_is_told_and_all_else_refused_at_once() {
     }
     // Those who say nothing in the places that are kept for a word do not keep them for long.
     let silent: Vec<_> = (0..40).map(|_| connection(exporter.address())).collect();
-    until(PATIENCE, "there is a word for everybody again", || {
-        let answer = http::ask(exporter.address(), "GET", "/-/healthy", &[]);
-        answer
-            .is_ok_and(|answer| answer.status == 200)
-            .then_some(())
-    });
+    until(
+        Duration::from_secs(7),
+        "there is a word for everybody again",
+        || {
+            let answer = http::ask(exporter.address(), "GET", "/-/healthy", &[]);
+            answer
+                .is_ok_and(|answer| answer.status == 200)
+                .then_some(())
+        },
+    );
     drop((silent, scrapes));
     api.clear_faults();
     let samples = until(PATIENCE, "there are places again", || {
