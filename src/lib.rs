@@ -56,6 +56,7 @@ pub mod event;
 pub mod exposition;
 pub mod hostnames;
 pub mod ledger;
+pub mod logging;
 pub mod meters;
 pub mod moment;
 pub mod order;

@@ -5,14 +5,9 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
-use metaaccess_exporter::config::{self, Command, Config, Environment, LogFormat, LogLevel};
-use metaaccess_exporter::run;
-use tracing::level_filters::LevelFilter;
+use metaaccess_exporter::config::{self, Command, Config, Environment};
+use metaaccess_exporter::{logging, run};
 use tracing::{error, warn};
-use tracing_subscriber::filter::Targets;
-use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{Layer, fmt};
 
 fn main() -> ExitCode {
     let config = match config::parse(std::env::args_os(), &Environment::of_process()) {
@@ -22,7 +17,7 @@ fn main() -> ExitCode {
             return ExitCode::from(problem.exit_code());
         }
     };
-    start_logging(config.log);
+    logging::start(config.log);
     for warning in &config.warnings {
         warn!("{warning}");
     }
@@ -93,30 +88,4 @@ fn local(scheme: &str, address: SocketAddr) -> String {
     } else {
         format!("{scheme}://{address}")
     }
-}
-
-/// Log lines go to standard error. Those of libraries are left out below warnings: some would name
-/// URLs.
-fn start_logging(log: config::Log) {
-    let level = match log.level {
-        LogLevel::Error => LevelFilter::ERROR,
-        LogLevel::Warn => LevelFilter::WARN,
-        LogLevel::Info => LevelFilter::INFO,
-        LogLevel::Debug => LevelFilter::DEBUG,
-        LogLevel::Trace => LevelFilter::TRACE,
-    };
-    let ours = Targets::new()
-        .with_target("metaaccess_exporter", level)
-        .with_default(level.min(LevelFilter::WARN));
-    let layer = match log.format {
-        LogFormat::Logfmt => fmt::layer()
-            .event_format(tracing_logfmt::EventsFormatter::default())
-            .fmt_fields(tracing_logfmt::FieldsFormatter::default())
-            .with_writer(io::stderr)
-            .boxed(),
-        LogFormat::Json => fmt::layer().json().with_writer(io::stderr).boxed(),
-    };
-    tracing_subscriber::registry()
-        .with(layer.with_filter(ours))
-        .init();
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use tokio::sync::Semaphore;
-use tracing::debug;
+use tracing::{Instrument, debug};
 
 use paying::Purpose;
 
@@ -20,6 +20,7 @@ use super::keeper::Keeper;
 use super::log::{Log, failure_of};
 use super::report::Report;
 use super::restored::Restored;
+use super::traced::next_refresh;
 use crate::api::client::{Client, Content, Reply};
 use crate::api::failure::Failure;
 use crate::api::v2;
@@ -160,7 +161,8 @@ impl Conductor {
     async fn refresh_when_wished(&mut self) {
         loop {
             self.refresher.shared.gate.wished().await;
-            self.refresh().await;
+            let span = next_refresh(self.refresher.account());
+            self.refresh().instrument(span).await;
         }
     }
 

@@ -14,6 +14,7 @@ mod restored;
 mod room;
 mod roster;
 mod standing;
+mod traced;
 
 pub use access::Access;
 pub use conductor::{Conductor, Source};

@@ -16,6 +16,7 @@ const FLOORS: [(&str, &[&str]); 8] = [
             "api::client",
             "clock",
             "config",
+            "logging",
             "simulator",
             "process",
             "meters",

@@ -49,6 +49,8 @@ mod limits;
 #[cfg(test)]
 mod lives;
 #[cfg(test)]
+mod log_lines;
+#[cfg(test)]
 mod long_reads;
 #[cfg(test)]
 mod oauth;
