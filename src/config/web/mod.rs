@@ -145,3 +145,5 @@ fn meaning(written: &Written, files: &mut Files, mistakes: &mut Vec<Mistake>) ->
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod toolkit_tests;

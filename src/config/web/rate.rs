@@ -27,9 +27,9 @@ pub struct Written {
 
 /// The limit; none, where the interval is 0.
 pub fn read(written: &Written, mistakes: &mut Vec<Mistake>) -> Option<RequestRate> {
-    let hour = Duration::from_secs(3600);
+    let day = Duration::from_hours(24);
     let interval = match &written.interval {
-        Some(given) => given.read(duration::within(Duration::ZERO..=hour), mistakes)?,
+        Some(given) => given.read(duration::within(Duration::ZERO..=day), mistakes)?,
         None => Duration::ZERO,
     };
     let burst = match &written.burst {

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::*;
 
 /// What a file with this text asks for; else all that is wrong with it.
-fn reading(text: &str) -> Result<WebConfig, Vec<String>> {
+pub(super) fn reading(text: &str) -> Result<WebConfig, Vec<String>> {
     let folder = tempfile::tempdir().unwrap();
     let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     std::fs::write(folder.path().join("server.crt"), made.cert.pem()).unwrap();
@@ -21,7 +21,7 @@ fn reading(text: &str) -> Result<WebConfig, Vec<String>> {
     read.map_err(|error| error.mistakes.iter().map(ToString::to_string).collect())
 }
 
-const HASH: &str = "$2y$10$X0h1gDsPszWURQaxFh.zoubFi6DXncSjhoQNJgRrnGs7EsimhC7zG";
+pub(super) const HASH: &str = "$2y$10$X0h1gDsPszWURQaxFh.zoubFi6DXncSjhoQNJgRrnGs7EsimhC7zG";
 
 #[test]
 fn an_empty_file_asks_for_nothing() {
