@@ -54,6 +54,8 @@ pub mod clock;
 pub mod config;
 pub mod event;
 pub mod exposition;
+#[cfg(test)]
+mod fuzz_tests;
 pub mod hostnames;
 pub mod ledger;
 pub mod logging;

@@ -2,5 +2,7 @@
 
 pub mod client;
 pub mod failure;
+#[cfg(test)]
+mod fuzz_tests;
 pub mod token;
 pub mod v2;

@@ -1,6 +1,8 @@
 //! Get Logs v2.0: bytes to lines, statuses and headers to meaning. Source: the vendor's documentation.
 
 mod date;
+#[cfg(test)]
+mod fuzz_tests;
 mod headers;
 mod line;
 mod page;

@@ -59,7 +59,7 @@ fn problem(error: &clap::Error, args: &[OsString]) -> Problem {
         .fold(text, |text, token| text.replace(token, "…"));
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Problem::Asked(text),
-        _ => Problem::Unreadable(text),
+        _ => Problem::unreadable(&text),
     }
 }
 

@@ -20,6 +20,12 @@ pub enum Problem {
 }
 
 impl Problem {
+    /// What is said of a command line that cannot be read, in lines.
+    pub fn unreadable(text: &str) -> Self {
+        let lines: Vec<String> = text.lines().map(visible).collect();
+        Self::Unreadable(lines.join("\n"))
+    }
+
     /// The exit code: 0 for text that was asked for, else 64, `EX_USAGE` of sysexits.
     pub fn exit_code(&self) -> u8 {
         match self {
@@ -46,21 +52,31 @@ pub struct Mistake(String);
 impl Mistake {
     /// A mistake about a setting as a whole, or about several together.
     pub fn about(setting: impl fmt::Display, what: impl fmt::Display) -> Self {
-        Self(format!("{setting}: {what}"))
+        Self::sentence(format!("{setting}: {what}"))
     }
 
     /// A mistake in a sentence of its own.
     pub fn sentence(text: impl Into<String>) -> Self {
-        Self(text.into())
+        Self(visible(&text.into()))
     }
 
     /// A value that means nothing for its setting.
     pub fn in_value(given: &Given, wrong: &Wrong) -> Self {
         match given.shown() {
-            Some(value) => Self(format!("{} {value}: {wrong}", given.name())),
-            None => Self(format!("{} (value not shown): {wrong}", given.name())),
+            Some(value) => Self::sentence(format!("{} {value}: {wrong}", given.name())),
+            None => Self::sentence(format!("{} (value not shown): {wrong}", given.name())),
         }
     }
+}
+
+/// The text on one line, with characters that a terminal would obey, or not show, written out: what
+/// was typed wrongly is part of it.
+fn visible(text: &str) -> String {
+    let escaped = |character: char| match character {
+        '"' | '\'' | '\\' => character.to_string(),
+        other => other.escape_debug().collect(),
+    };
+    text.chars().map(escaped).collect()
 }
 
 impl fmt::Display for Mistake {
@@ -159,6 +175,15 @@ mod tests {
             "error: 2 mistakes in the configuration:\n  --api.timeout: too long\n  --api.logs: empty\n\
              Every setting is described by: metaaccess-exporter --help"
         );
+    }
+
+    #[test]
+    fn no_mistake_speaks_to_the_terminal() {
+        let mistake = Mistake::sentence("a\u{1b}[31m\nb\u{85}\u{202e}c \"d\\e\" Zürich");
+        let shown = "a\\u{1b}[31m\\nb\\u{85}\\u{202e}c \"d\\e\" Zürich";
+        assert_eq!(mistake.to_string(), shown);
+        let problem = Problem::unreadable("no command \u{1b}[31m\n\nusage:\r");
+        assert_eq!(problem.to_string(), "no command \\u{1b}[31m\n\nusage:\\r");
     }
 
     #[test]

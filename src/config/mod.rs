@@ -65,4 +65,6 @@ pub fn parse(
 }
 
 #[cfg(test)]
+mod fuzz_tests;
+#[cfg(test)]
 mod typing;

@@ -59,6 +59,9 @@ pub struct YamlError {
     what: String,
 }
 
+/// Values within values: four times as many as any file needs.
+const DEEPEST: usize = 16;
+
 /// Reads the one document of a text; nothing, where it is empty.
 pub fn read(text: &str) -> Result<Node, YamlError> {
     // A few lines of anchors could stand for gigabytes.
@@ -84,7 +87,13 @@ fn read_within(
     options.duplicate_keys = DuplicateKeyPolicy::Error;
     options.strict_booleans = true;
     options.alias_limits.max_total_replayed_events = most_replayed;
-    options.budget.iter_mut().for_each(bounds);
+    if let Some(budget) = &mut options.budget {
+        // Each level takes tens of kilobytes of the stack, of which a thread has two megabytes.
+        budget.max_depth = DEEPEST;
+        bounds(budget);
+    }
+    // What some editors put first is no part of the text.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let read = serde_saphyr::from_str_with_options::<Spanned<Raw>>(text, options);
     let raw = read.map_err(|error| error_of(&error))?;
     Ok(node(raw, text))
@@ -283,6 +292,15 @@ mod tests {
         }
         assert!(read(&text).is_err());
         assert!(read(&"[".repeat(100_000)).is_err());
+    }
+
+    #[test]
+    fn a_file_that_is_nested_deeply_is_refused_before_the_stack_ends() {
+        let deep = |levels: usize| format!("{}1{}", "{a: ".repeat(levels), "}".repeat(levels));
+        assert!(read(&deep(DEEPEST)).is_ok());
+        for levels in [DEEPEST + 1, 60, 1000, 50_000] {
+            assert!(read(&deep(levels)).is_err(), "{levels}");
+        }
     }
 
     proptest! {

@@ -212,4 +212,6 @@ async fn unbroken(
 }
 
 #[cfg(test)]
+mod fuzz_tests;
+#[cfg(test)]
 mod tests;

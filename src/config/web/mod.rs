@@ -144,6 +144,8 @@ fn meaning(written: &Written, files: &mut Files, mistakes: &mut Vec<Mistake>) ->
 }
 
 #[cfg(test)]
+mod fuzz_tests;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod toolkit_tests;

@@ -1,0 +1,127 @@
+//! Flags that nobody would type.
+
+use std::time::Duration;
+
+use super::environment::Environment;
+use super::mistake::{Problem, Wrong};
+use super::{duration, value};
+use crate::fuzz_tests::{Broken, ensure, targets};
+
+targets! {
+    values, "values", VALUES, is_value;
+    command_lines, "command_line", LINES, is_command_line;
+}
+
+const VALUES: [&[u8]; 16] = [
+    b"500ms",
+    b"0.5s",
+    b"1m30s",
+    b"24h",
+    b"7d",
+    b"1d2h3m4s5ms",
+    b"0",
+    b"0.000000001s",
+    b"10/1m",
+    b"10/2s",
+    b"device,admin",
+    b"admin, device",
+    b"Europe/Berlin",
+    b"auto",
+    b"20000",
+    b"/metrics",
+];
+
+/// The words of a command line, one on each line.
+const LINES: [&[u8]; 5] = [
+    b"--api.base-url=https://gears.example.com\n--api.rate-limit=10/1m\n--api.logs=device,admin\n--api.order=auto\n--api.timezone=Europe/Berlin\n--api.lookback=24h\n--api.lateness=2m\n--api.timeout=5s",
+    b"--web.listen-address=127.0.0.1:0\n--web.listen-address=[::1]:9\n--web.telemetry-path=/metrics\n--web.enable-lifecycle\n--web.max-connections=500\n--log.level=debug\n--log.format=json",
+    b"--metrics.max-series=20000\n--metrics.max-events=100\n--metrics.zero-for=auto\n--metrics.created\n--metrics.hostname=drop\n--scrape.timeout-offset=0.5s\n--scrape.min-interval=15s\n--account.name=my account",
+    b"demo\n--api.rate-limit\n10/2s\n--state.path=/nowhere/state.db",
+    b"simulate\n--simulate.listen-address=127.0.0.1:0\n--help",
+];
+
+/// In the environment, and in no message.
+const SECRET: &str = "hunter2hunter2";
+
+fn is_value(input: &[u8]) -> Result<bool, Broken> {
+    let Ok(text) = std::str::from_utf8(input) else {
+        return Ok(false);
+    };
+    let parsed = duration::parse(text);
+    match &parsed {
+        Ok(found) => {
+            let spelled = duration::spell(*found);
+            let again = duration::parse(&spelled);
+            ensure(again == parsed, || {
+                format!("{found:?} is written {spelled}: {again:?}")
+            })?;
+        }
+        Err(mend) => is_short(mend)?,
+    }
+    let within = duration::within(Duration::from_secs(1)..=Duration::from_secs(60))(text);
+    let is_within = within
+        .as_ref()
+        .is_ok_and(|found| (1..=60).contains(&found.as_secs()));
+    ensure(within.is_err() || is_within, || {
+        format!("{within:?} is not within")
+    })?;
+    let rate = value::rate_limit(text);
+    if let Ok(rate) = &rate {
+        let again = value::rate_limit(&rate.to_string());
+        ensure(again.as_ref() == Ok(rate), || {
+            format!("{rate} is read as {again:?}")
+        })?;
+    }
+    if let Ok(path) = value::telemetry_path(text) {
+        let is_plain = path.starts_with('/') && path.chars().all(|c| c.is_ascii_graphic());
+        ensure(is_plain, || format!("{path:?} is a path"))?;
+    }
+    let number = value::number(1..=1_000_000_u32)(text);
+    let wrongs: [Option<Wrong>; 7] = [
+        within.err(),
+        rate.err(),
+        number.err(),
+        value::logs(text).err(),
+        value::order(text).err(),
+        value::zero_for(text).err(),
+        value::zone(text).err(),
+    ];
+    let is_taken = wrongs.iter().any(Option::is_none);
+    for wrong in wrongs.into_iter().flatten() {
+        is_short(&wrong.to_string())?;
+    }
+    Ok(is_taken)
+}
+
+/// How to mend a value never repeats what may be long or strange in it.
+fn is_short(mend: &str) -> Result<(), Broken> {
+    let is_plain = mend.len() < 300 && !mend.contains(char::is_control);
+    ensure(is_plain, || format!("{mend:?}"))
+}
+
+fn is_command_line(input: &[u8]) -> Result<bool, Broken> {
+    let Ok(text) = std::str::from_utf8(input) else {
+        return Ok(false);
+    };
+    // The operating system gives no other arguments.
+    let words = text.split('\n').filter(|word| !word.contains('\0'));
+    let words: Vec<_> = std::iter::once("metaaccess-exporter")
+        .chain(words)
+        .collect();
+    let environment = [
+        ("METAACCESS_ACCESS_TOKEN", SECRET),
+        ("METAACCESS_API_TIMEOUT", "5s"),
+    ];
+    let environment = Environment::from_iter(environment);
+    let parsed = super::parse(words.into_iter().map(Into::into), &environment);
+    let shown = match &parsed {
+        Ok(config) => format!("{config:?}"),
+        Err(problem) => problem.to_string(),
+    };
+    ensure(!shown.contains(SECRET), || format!("a secret in {shown}"))?;
+    if !matches!(parsed, Err(Problem::Asked(_))) {
+        let is_shown = |c: char| c == '\n' || !c.is_control();
+        ensure(shown.chars().all(is_shown), || format!("{shown:?}"))?;
+    }
+    Ok(parsed.is_ok())
+}
