@@ -258,19 +258,22 @@ async fn body<T>(mut response: Response) -> Result<Bytes, Reply<T>> {
 }
 
 fn failure_of(error: &reqwest::Error) -> Failure {
-    let tls = causes(error).any(|cause| {
-        let inner = cause
-            .downcast_ref::<std::io::Error>()
-            .and_then(|io| io.get_ref());
-        cause.is::<rustls::Error>() || inner.is_some_and(|inner| inner.is::<rustls::Error>())
-    });
-    if tls {
+    if causes(error).any(is_of_tls) {
         Failure::Tls
     } else if error.is_timeout() {
         Failure::Timeout
     } else {
         Failure::Connection
     }
+}
+
+/// Whether it is an error of TLS, or one of I/O around that: those name as their source what stands
+/// below the error that they hold.
+fn is_of_tls(cause: &(dyn Error + 'static)) -> bool {
+    let held = cause
+        .downcast_ref::<std::io::Error>()
+        .and_then(std::io::Error::get_ref);
+    cause.is::<rustls::Error>() || held.is_some_and(|held| is_of_tls(held))
 }
 
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::ops::Deref;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::api::{Api, TOKEN};
 use crate::http::{self, Answer};
 use crate::program::{Ended, Program};
@@ -156,15 +158,22 @@ impl Deref for Exporter {
     }
 }
 
-/// The addresses that a log says it listens on.
+/// The addresses that a log, in either format, says it listens on.
 fn addresses(log: &[String]) -> Vec<SocketAddr> {
-    let listening = log
-        .iter()
-        .filter(|line| line.contains(" message=listening "));
-    let words = listening.flat_map(|line| line.split(' '));
+    log.iter().filter_map(|line| address(line)).collect()
+}
+
+fn address(line: &str) -> Option<SocketAddr> {
+    if line.starts_with('{') {
+        let line: Value = serde_json::from_str(line).ok()?;
+        let listens = line["message"] == "listening";
+        return listens.then(|| line["address"].as_str()?.parse().ok())?;
+    }
+    let listens = line.contains(" message=listening ");
+    let words = listens.then(|| line.split(' ')).into_iter().flatten();
     words
-        .filter_map(|word| word.strip_prefix("address=")?.parse().ok())
-        .collect()
+        .filter_map(|word| word.strip_prefix("address="))
+        .find_map(|address| address.parse().ok())
 }
 
 #[track_caller]

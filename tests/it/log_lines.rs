@@ -3,11 +3,8 @@
 use metaaccess_exporter::simulator::Kind;
 use serde_json::Value;
 
-use crate::api::{self, Api, TOKEN};
-use crate::exporter::PATIENCE;
-use crate::http;
-use crate::program::Program;
-use crate::samples::Samples;
+use crate::api::{self, Api};
+use crate::exporter::{Exporter, PATIENCE};
 use crate::wait::until;
 
 /// A line as names and values, in its order.
@@ -66,28 +63,20 @@ fn log_of_a_failure_and_its_end(format: &str) -> String {
         status: 500,
         retry_after: None,
     });
-    let mut flags = api.flags();
-    flags.extend([
-        "--web.listen-address=127.0.0.1:0".to_owned(),
-        "--account.name=my-account".to_owned(),
-        "--log.level=trace".to_owned(),
-        "--scrape.min-interval=1ms".to_owned(),
-        format!("--log.format={format}"),
-    ]);
-    let program = Program::exporter(&flags, &[("METAACCESS_ACCESS_TOKEN", TOKEN)]);
-    let address = until(PATIENCE, "it listens", || {
-        let lines = program.err();
-        let line = lines.iter().find(|line| line.contains("listening"))?;
-        let address = line.split("127.0.0.1:").nth(1)?;
-        let port: String = address.chars().take_while(char::is_ascii_digit).collect();
-        format!("127.0.0.1:{port}").parse().ok()
-    });
-    let is_up = || Samples::parse(&http::get(address, "/metrics").body).is_up();
-    assert!(!is_up());
+    let format = format!("--log.format={format}");
+    let flags = [
+        "--account.name=my-account",
+        "--log.level=trace",
+        "--scrape.min-interval=1ms",
+        &format,
+    ];
+    let exporter = Exporter::of(&api, &flags);
+    assert!(!exporter.scrape().is_up());
     api.clear_faults();
-    until(PATIENCE, "both logs are read", || is_up().then_some(()));
-    program.signal("TERM");
-    program.end(PATIENCE).err
+    until(PATIENCE, "both logs are read", || {
+        exporter.scrape().is_up().then_some(())
+    });
+    exporter.stop().err
 }
 
 fn value<'a>(line: &'a Line, name: &str) -> Option<&'a str> {

@@ -57,6 +57,10 @@ mod oauth;
 #[cfg(test)]
 mod oddities;
 #[cfg(test)]
+mod outbound;
+#[cfg(test)]
+mod peer;
+#[cfg(test)]
 mod program;
 #[cfg(test)]
 mod real_prometheus;
