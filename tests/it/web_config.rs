@@ -391,3 +391,34 @@ fn healthcheck_finds_an_exporter_well_behind_tls_passwords_and_certificates() {
         assert_eq!(check(&args).code, Some(1), "{text}");
     }
 }
+
+#[test]
+fn the_log_and_the_demo_name_the_scheme_by_which_a_browser_comes_in() {
+    let api = Api::start(api::empty());
+    let secured = Web::new(TLS);
+    let listens = |log: Vec<String>, scheme: &str| {
+        let field = format!("scheme={scheme}");
+        let mut listening = log
+            .into_iter()
+            .filter(|line| line.contains("message=listening"));
+        listening.any(|line| line.split(' ').any(|word| word == field))
+    };
+    assert!(listens(secured.exporter(&api).log(), "https"));
+    let open = Web::new(&users());
+    assert!(listens(open.exporter(&api).log(), "http"));
+    for (web, scheme) in [(secured, "https"), (open, "http")] {
+        let flags = ["demo", "--web.listen-address=127.0.0.1:0", &web.flag()];
+        let demo = Program::exporter(&flags, &[]);
+        let invited = until(PATIENCE, "it says where it is", || {
+            let lines = demo.out();
+            let line = lines
+                .iter()
+                .find(|line| line.trim().starts_with("metrics "))?;
+            line.split_whitespace().nth(1).map(str::to_owned)
+        });
+        assert!(
+            invited.starts_with(&format!("{scheme}://127.0.0.1:")),
+            "{invited}"
+        );
+    }
+}
