@@ -93,6 +93,35 @@ fn is_value(input: &[u8]) -> Result<bool, Broken> {
     Ok(is_taken)
 }
 
+/// A mistake in a YAML file names a place within its text, in one line that a terminal shows as it is.
+pub(super) fn is_placed(text: &str, mistake: &str) -> Result<(), Broken> {
+    let place = place(mistake).ok_or_else(|| format!("no place in {mistake:?}"))?;
+    // To YAML a line ends so, too.
+    let text = text.replace("\r\n", "\n").replace('\r', "\n");
+    let lines: Vec<&str> = text.split('\n').collect();
+    let (line, column) = place;
+    // The end of the text is a place too.
+    let width = lines.get(line.wrapping_sub(1));
+    let width = width.map_or(0, |line| line.chars().count());
+    let is_within = (1..=lines.len() + 1).contains(&line) && (1..=width + 1).contains(&column);
+    ensure(is_within, || {
+        format!(
+            "{mistake:?} is outside of {} lines, {width} wide",
+            lines.len()
+        )
+    })?;
+    ensure(!mistake.contains(char::is_control), || {
+        format!("{mistake:?} has characters that no terminal shows")
+    })
+}
+
+fn place(mistake: &str) -> Option<(usize, usize)> {
+    let rest = mistake.strip_prefix("line ")?;
+    let (line, rest) = rest.split_once(", column ")?;
+    let (column, _) = rest.split_once(':')?;
+    Some((line.parse().ok()?, column.parse().ok()?))
+}
+
 /// How to mend a value never repeats what may be long or strange in it.
 fn is_short(mend: &str) -> Result<(), Broken> {
     let is_plain = mend.len() < 300 && !mend.contains(char::is_control);

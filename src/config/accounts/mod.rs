@@ -287,4 +287,6 @@ fn differing_rates(one: &Known, other: &Known) -> Option<Mistake> {
 }
 
 #[cfg(test)]
+mod fuzz_tests;
+#[cfg(test)]
 mod tests;

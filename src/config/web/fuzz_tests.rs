@@ -7,6 +7,7 @@ use tempfile::TempDir;
 
 use super::written::{self, Written};
 use crate::config::files::Files;
+use crate::config::fuzz_tests::is_placed;
 use crate::config::mistake::Mistake;
 use crate::config::setting::Setting;
 use crate::config::yaml::{self, Node, Value};
@@ -111,28 +112,9 @@ fn is_silent(text: &str, secrets: &[String], said: &str) -> Result<(), Broken> {
     Ok(())
 }
 
-/// A mistake names a place within the text, in one line that a terminal shows as it is.
+/// A mistake is well told, and a secret that is no key is not in it.
 fn is_told_well(text: &str, mistake: &str) -> Result<(), Broken> {
-    let place = place(mistake).ok_or_else(|| format!("no place in {mistake:?}"))?;
-    // To YAML a line ends so, too.
-    let text_of_lines = text.replace("\r\n", "\n").replace('\r', "\n");
-    let lines: Vec<&str> = text_of_lines.split('\n').collect();
-    let (line, column) = place;
-    // The end of the text is a place too.
-    let width = lines
-        .get(line.wrapping_sub(1))
-        .map(|line| line.chars().count());
-    let is_within =
-        (1..=lines.len() + 1).contains(&line) && (1..=width.unwrap_or(0) + 1).contains(&column);
-    ensure(is_within, || {
-        format!(
-            "{mistake:?} is outside of {} lines, {width:?} wide",
-            lines.len()
-        )
-    })?;
-    ensure(!mistake.contains(char::is_control), || {
-        format!("{mistake:?} has characters that no terminal shows")
-    })?;
+    is_placed(text, mistake)?;
     // Where a secret became the name of a key, it is told as that.
     let is_key = mistake.contains("duplicate") || mistake.contains("there is no such key");
     let is_elsewhere = text.matches(SECRET).count() != 1 || is_key;
@@ -140,13 +122,6 @@ fn is_told_well(text: &str, mistake: &str) -> Result<(), Broken> {
     ensure(parsed || is_elsewhere || !mistake.contains(SECRET), || {
         format!("a secret in {mistake:?}")
     })
-}
-
-fn place(mistake: &str) -> Option<(usize, usize)> {
-    let rest = mistake.strip_prefix("line ")?;
-    let (line, rest) = rest.split_once(", column ")?;
-    let (column, _) = rest.split_once(':')?;
-    Some((line.parse().ok()?, column.parse().ok()?))
 }
 
 fn count(node: &Node) -> usize {
