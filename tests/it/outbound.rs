@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use base64::Engine;
@@ -246,27 +246,29 @@ fn a_body_without_end_is_left_when_it_is_larger_than_a_page_can_be() {
     assert!((4 * mebibyte..32 * mebibyte).contains(&most), "{most}");
 }
 
-/// Everything by which the token could be known.
-fn forms_of_the_token() -> Vec<String> {
-    let hex: String = TOKEN.bytes().map(|byte| format!("{byte:02x}")).collect();
-    let percent: String = TOKEN.bytes().map(|byte| format!("%{byte:02X}")).collect();
+/// A client's secret that cannot stand anywhere by chance.
+const SECRET: &str = "c11e47-5ec7e7-0f7e57-ab1e0b5cu7e-9d31";
+
+/// Everything by which a secret could be known.
+fn forms_of(secret: &str) -> Vec<String> {
+    let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let percent: String = secret.bytes().map(|byte| format!("%{byte:02X}")).collect();
     let mut forms = vec![
-        TOKEN.to_owned(),
-        TOKEN.to_uppercase(),
-        TOKEN.replace('-', "%2D"),
-        TOKEN.replace('-', "%2d"),
-        TOKEN.replace('-', ""),
-        TOKEN[..18].to_owned(),
-        TOKEN[18..].to_owned(),
+        secret.to_owned(),
+        secret.to_uppercase(),
+        secret.replace('-', "%2D"),
+        secret.replace('-', "%2d"),
+        secret.replace('-', ""),
+        secret[..18].to_owned(),
+        secret[18..].to_owned(),
         percent.to_lowercase(),
         percent,
         hex.to_uppercase(),
         hex,
-        "access_token".to_owned(),
     ];
     // In base64 it looks different by where in a text it stands; its ends depend on what is beside.
     for before in 0..3 {
-        let text = [&b"\0\0"[..before], TOKEN.as_bytes()].concat();
+        let text = [&b"\0\0"[..before], secret.as_bytes()].concat();
         for encoded in [STANDARD_NO_PAD.encode(&text), URL_SAFE_NO_PAD.encode(&text)] {
             forms.push(encoded[4..encoded.len() - 4].to_owned());
         }
@@ -276,7 +278,9 @@ fn forms_of_the_token() -> Vec<String> {
 
 #[track_caller]
 fn is_without_a_token(what: &str, bytes: &[u8]) {
-    for form in forms_of_the_token() {
+    let names = ["access_token", "client_secret"].map(str::to_owned);
+    let forms = [forms_of(TOKEN), forms_of(SECRET), names.to_vec()];
+    for form in forms.concat() {
         let is_there = bytes
             .windows(form.len())
             .any(|part| part == form.as_bytes());
@@ -375,6 +379,68 @@ fn the_token_is_nowhere_in_logfmt_whatever_fails() {
 #[test]
 fn the_token_is_nowhere_in_json_whatever_fails() {
     leaves_no_token("json");
+}
+
+/// A vendor that grants a token for a second, fails in turn in all ways, and at last tells what it was
+/// told.
+fn odd_vendor(refuses: &Arc<AtomicBool>) -> Peer {
+    let (refuses, asked) = (Arc::clone(refuses), AtomicUsize::new(0));
+    Peer::start(None, move |request, to| {
+        let granted = format!(r#"{{"access_token":"{TOKEN}","expires_in":1}}"#);
+        let told = format!(
+            r#"{{"error":"invalid_client","error_description":"{SECRET}","access_token":"{TOKEN}"}}"#
+        );
+        if refuses.load(Ordering::SeqCst) {
+            return to.write_all(&canned::answer("401 Unauthorized", "", &told));
+        }
+        if request.starts_with("POST /o/oauth/token ") {
+            return to.write_all(&canned::json(&granted));
+        }
+        let location = format!("Location: /?access_token={TOKEN}\r\n");
+        match asked.fetch_add(1, Ordering::SeqCst) % 7 {
+            0 => to.write_all(&canned::answer("500 No", "", &told)),
+            1 => to.write_all(&canned::answer("302 Found", &location, &told)),
+            2 => to.write_all(&canned::json(&told)),
+            3 => to.write_all(told.as_bytes()),
+            4 => to.write_all(&canned::json(&told)[..100]),
+            5 => Ok(()),
+            _ => to.write_all(&canned::json(r#"{"logs":[]}"#)),
+        }
+    })
+}
+
+#[test]
+fn a_fetched_token_and_the_secret_are_nowhere_though_the_vendor_tells_them() {
+    for format in ["--log.format=logfmt", "--log.format=json"] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let refuses = Arc::default();
+        let vendor = odd_vendor(&refuses);
+        let base_url = format!("--api.base-url=http://{}", vendor.address());
+        let state = format!("--state.path={}", folder.path().join("state.db").display());
+        let flags = [
+            format,
+            "--log.level=trace",
+            "--api.client-id=TEST-CLIENT",
+            &base_url,
+            &state,
+        ];
+        let flags = [&OFTEN[..], &flags].concat();
+        let program = Program::exporter(&flags, &[("METAACCESS_CLIENT_SECRET", SECRET)]);
+        let exporter = Exporter::listening(program, 1);
+        until(PATIENCE, "it failed in all ways", || {
+            exporter.scrape();
+            let pages = vendor.heads().into_iter();
+            let pages = pages.filter(|head| head.contains("/o/api/v2/logs?"));
+            (pages.count() >= 14).then_some(())
+        });
+        let tells = |head: &String| head.contains(SECRET);
+        assert!(vendor.heads().iter().any(tells), "it asked with the secret");
+        refuses.store(true, Ordering::SeqCst);
+        until(PATIENCE, "it is refused", || {
+            (!exporter.scrape().is_up()).then_some(())
+        });
+        ends_without_a_token(exporter, folder.path());
+    }
 }
 
 #[test]

@@ -18,7 +18,7 @@ use crate::exporter::PATIENCE;
 /// With what a TLS handshake begins.
 const HANDSHAKE: u8 = 0x16;
 
-/// Answers a request, of which it is told the head.
+/// Answers a request, of which it is told the head, and the body behind it.
 type Say = dyn Fn(&str, &mut dyn Write) -> io::Result<()> + Send + Sync;
 
 /// A listener that speaks what it is spoken to in: clear text, TLS, or `CONNECT` and then TLS.
@@ -64,7 +64,7 @@ impl Peer {
         self.address
     }
 
-    /// The heads of all requests up to now.
+    /// The heads of all requests up to now, with their bodies.
     pub fn heads(&self) -> Vec<String> {
         let heads = self.shared.heads.lock();
         heads.unwrap_or_else(PoisonError::into_inner).clone()
@@ -143,7 +143,15 @@ impl Shared {
             stream.read_exact(&mut byte)?;
             head.extend_from_slice(&byte);
         }
-        let head = String::from_utf8_lossy(&head).into_owned();
+        let mut head = String::from_utf8_lossy(&head).into_owned();
+        let length = head.to_lowercase();
+        let length = length.lines().find_map(|line| {
+            let length = line.strip_prefix("content-length:")?;
+            length.trim().parse().ok()
+        });
+        let mut body = vec![0; length.unwrap_or(0)];
+        stream.read_exact(&mut body)?;
+        head += &String::from_utf8_lossy(&body);
         let heads = self.heads.lock();
         heads
             .unwrap_or_else(PoisonError::into_inner)
