@@ -71,6 +71,7 @@ fn an_account_of_a_file_is_served_under_its_name_and_with_its_labels() {
     base_url: http://{}
     access_token_file: secrets/europe
     labels: {{region: \"eu\\\"rope\", team: Zürich}}
+    events: [{{match: 'Inst.*ed', event: Put in place}}]
 ",
         api.address()
     ));
@@ -82,7 +83,7 @@ fn an_account_of_a_file_is_served_under_its_name_and_with_its_labels() {
     let of_the_host = [
         ("account", "europe"),
         ("hostname", "TEST-R1W3Y"),
-        ("event", "Installed"),
+        ("event", "Put in place"),
         ("version", "9.9.9.9"),
         ("region", "eu\"rope"),
         ("team", "Zürich"),
