@@ -183,3 +183,94 @@ proptest! {
         }
     }
 }
+
+fn account(name: &str) -> Account {
+    Account::new(name)
+}
+
+/// A budget of one place a second, and of another a second later, that are taken at 0 and at 1 s.
+fn two_taken_apart() -> Budget {
+    let limit = RateLimit {
+        requests: 2,
+        window: Duration::from_secs(10),
+    };
+    let mut budget = Budget::new(limit);
+    for second in 0..2 {
+        let slot = budget.take(&payer(), at(second * 1_000), TIMEOUT);
+        budget.answered(slot.expect("a place"), at(second * 1_000));
+    }
+    budget
+}
+
+#[test]
+fn a_token_is_asked_for_only_with_a_place_for_its_use() {
+    let mut budget = two_taken_apart();
+    let NotBefore(one) = budget.not_before(at(2_000)).expect("full");
+    let refused = budget.take_one_of_two(&payer(), one, TIMEOUT);
+    let NotBefore(both) = refused.expect_err("there is one place alone");
+    assert_eq!(both.since(one), Duration::from_secs(1));
+    let _token = budget
+        .take_one_of_two(&payer(), both, TIMEOUT)
+        .expect("two");
+    let _its_use = budget.take(&payer(), both, TIMEOUT).expect("the other");
+    let mut single = Budget::new(RateLimit {
+        requests: 1,
+        window: Duration::from_secs(2),
+    });
+    assert!(single.take_one_of_two(&payer(), at(0), TIMEOUT).is_ok());
+}
+
+#[test]
+fn who_waits_first_has_the_first_place() {
+    let mut budget = two_taken_apart();
+    let (first, second, third) = (account("first"), account("second"), account("third"));
+    for waiting in [&first, &second] {
+        assert!(budget.take(waiting, at(2_000), TIMEOUT).is_err());
+    }
+    let NotBefore(one) = budget.not_before(at(2_000)).expect("full");
+    for behind in [&third, &second] {
+        assert!(budget.take(behind, one, TIMEOUT).is_err(), "{behind}");
+    }
+    assert!(budget.is_waited_for(one));
+    let slot = budget.take(&first, one, TIMEOUT).expect("its turn");
+    budget.answered(slot, one);
+    assert!(budget.take(&second, one, TIMEOUT).is_err());
+    let other = one.plus(Duration::from_secs(1));
+    assert!(budget.take(&third, other, TIMEOUT).is_err());
+    assert!(budget.take(&second, other, TIMEOUT).is_ok());
+}
+
+#[test]
+fn who_does_not_come_back_for_its_turn_holds_nobody_up() {
+    let mut budget = two_taken_apart();
+    let (gone, leaving, here) = (account("gone"), account("leaving"), account("here"));
+    assert!(budget.take(&gone, at(2_000), TIMEOUT).is_err());
+    assert!(budget.take(&leaving, at(2_000), TIMEOUT).is_err());
+    budget.leave(&leaving);
+    let a_window_later = at(12_001);
+    assert!(budget.take(&here, a_window_later, TIMEOUT).is_ok());
+    assert!(!budget.is_waited_for(a_window_later));
+}
+
+#[test]
+fn each_account_saves_what_it_paid_and_together_these_are_the_window() {
+    let (one, other) = (account("one"), account("other"));
+    let mut budget = ten_a_minute();
+    for payer in [&one, &one, &one, &other, &other] {
+        let _sent = budget.take(payer, at(0), TIMEOUT).expect("a place");
+    }
+    budget.server_says(&other, 3, None, at(0));
+    let saved = [&one, &other].map(|payer| budget.saved(payer, "boot", at(1_000)));
+    assert_eq!(saved.each_ref().map(|saved| saved.places.len()), [3, 4]);
+    let mut next = ten_a_minute();
+    for (payer, saved) in [&one, &other].into_iter().zip(&saved) {
+        next.take_up(payer, saved, "boot", at(2_000), TIMEOUT);
+    }
+    assert_eq!(next.left(at(2_000)), 3);
+    next.take_up(&one, &saved[0], "boot", at(3_000), TIMEOUT);
+    assert_eq!(
+        next.left(at(3_000)),
+        3,
+        "taking it up twice changes nothing"
+    );
+}

@@ -162,3 +162,38 @@ impl Gate {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> Moment {
+        Moment(Duration::from_secs(seconds))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_for_one_who_does_not_refresh_any_more() {
+        let gate = Gate::new(Duration::from_secs(15));
+        let before = gate.wish(at(1));
+        gate.is_over();
+        let after = gate.wish(at(2));
+        let waiting = async { (before.wait(LONG).await, after.wait(LONG).await) };
+        let waited = tokio::time::timeout(Duration::from_secs(1), waiting).await;
+        assert_eq!(waited, Ok((Waited::Stale, Waited::Stale)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wish_waits_for_a_refresh_that_ends_after_it() {
+        let gate = Gate::new(Duration::from_secs(15));
+        let wish = gate.wish(at(100));
+        assert!(gate.is_wished());
+        gate.runs();
+        gate.ends(Some(at(100)));
+        assert_eq!(wish.wait(LONG).await, Waited::Fresh);
+        assert_eq!(gate.wish(at(110)).wait(Duration::ZERO).await, Waited::Fresh);
+        let old = gate.wish(at(116));
+        assert_eq!(old.wait(Duration::from_secs(1)).await, Waited::Stale);
+    }
+
+    const LONG: Duration = Duration::from_secs(3_600);
+}

@@ -1,6 +1,7 @@
 //! Many accounts in one process, by a file that may change: each is counted exactly, those that share
 //! a credential share its window, and a reload loses nothing.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -284,41 +285,86 @@ fn a_long_read_of_one_account_does_not_starve_another_of_its_credential() {
     assert!(reads.len() >= 3 && longest < 4.0, "read at {reads:?}");
 }
 
+/// Which logs of which account a file asks for.
+type Served = Vec<(&'static str, &'static [&'static str])>;
+
+/// Counts that were shown, by account.
+type Shown = BTreeMap<&'static str, Counts>;
+
+/// A scrape of these accounts: no count is over the truth, and none is below what was shown before.
+fn scrape_honestly(
+    exporter: &Exporter,
+    served: &Served,
+    apis: [(&str, &Api); 2],
+    shown: &mut Shown,
+) {
+    let (samples, took) = timed(|| exporter.scrape());
+    assert!(took < Duration::from_secs(5), "held up for {took:?}");
+    for (name, logs) in served {
+        let api = apis.iter().find(|(of, _)| of == name).expect("an API").1;
+        let (counts, truth) = (samples.of(name).counts(), api.counts());
+        let before = shown.entry(name).or_default();
+        for (series, count) in before
+            .iter()
+            .filter(|((log, _), _)| logs.contains(&log.as_str()))
+        {
+            assert!(
+                counts.get(series) >= Some(count),
+                "{name} fell: {series:?} {count}"
+            );
+        }
+        for (series, count) in counts {
+            assert!(
+                truth.get(&series) >= Some(&count),
+                "{name}: {series:?} {count}"
+            );
+            before.insert(series, count);
+        }
+    }
+}
+
 /// Reloads a file that changes all the time, while the companies write, and counts all of it.
 fn reloads_lose_nothing(state: &[&str], folder: &Folder) {
     let (one, other) = (Api::start(api::alive()), Api::start(api::alive()));
+    let apis = [("one", &one), ("other", &other)];
     let both = account("one", &one, &[]);
-    let files = [
-        vec![both.clone(), account("other", &other, &[])],
-        vec![
-            account("one", &one, &["logs: [device]"]),
-            account("other", &other, &[]),
-        ],
-        vec![account("other", &other, &["timeout: 2s"])],
-        vec![account("other", &other, &["timeout: 3s"]), both.clone()],
-        vec![account("one", &one, &["logs: [admin]"])],
-        vec![both.clone()],
+    let files: [(Served, Vec<String>); 6] = [
+        (
+            vec![("one", &BOTH), ("other", &BOTH)],
+            vec![both.clone(), account("other", &other, &[])],
+        ),
+        (
+            vec![("one", &["device"]), ("other", &BOTH)],
+            vec![
+                account("one", &one, &["logs: [device]"]),
+                account("other", &other, &[]),
+            ],
+        ),
+        (
+            vec![("other", &BOTH)],
+            vec![account("other", &other, &["timeout: 2s"])],
+        ),
+        (
+            vec![("one", &BOTH), ("other", &BOTH)],
+            vec![account("other", &other, &["timeout: 3s"]), both.clone()],
+        ),
+        (
+            vec![("one", &["admin"])],
+            vec![account("one", &one, &["logs: [admin]"])],
+        ),
+        (vec![("one", &BOTH)], vec![both]),
     ];
-    let exporter = folder.exporter(&files[0], state);
+    let exporter = folder.exporter(&files[0].1, state);
     settle_once(&exporter);
-    for accounts in files.iter().cycle().skip(1).take(13) {
+    let mut shown = Shown::new();
+    for (served, accounts) in files.iter().cycle().take(14) {
         folder.write(accounts);
         assert_eq!(reload(&exporter), (200, "reloaded\n".to_owned()));
         throughout(Duration::from_millis(300), || {
-            let (samples, took) = timed(|| exporter.scrape());
-            assert!(took < Duration::from_secs(5), "held up for {took:?}");
-            for (name, api) in [("one", &one), ("other", &other)] {
-                let truth = api.counts();
-                for (series, count) in samples.of(name).counts() {
-                    assert!(
-                        truth.get(&series) >= Some(&count),
-                        "{name}: {series:?} {count}"
-                    );
-                }
-            }
+            scrape_honestly(&exporter, served, apis, &mut shown);
         });
     }
-    folder.write(&files[0]);
+    folder.write(&files[0].1);
     assert_eq!(reload(&exporter).0, 200);
     one.pause();
     other.pause();
@@ -354,23 +400,60 @@ fn a_reload_loses_no_count_of_a_state() {
 
 #[test]
 fn a_reload_opens_no_window() {
-    let api = Api::start(granting(Settings {
-        rate_limit: api::limit(6, Duration::from_secs(2)),
-        history_hours: 2,
-        ..api::at_rest()
-    }));
+    let tight = || {
+        Api::start(granting(Settings {
+            rate_limit: api::limit(6, Duration::from_secs(2)),
+            history_hours: 2,
+            ..api::at_rest()
+        }))
+    };
+    let (one, other) = (tight(), tight());
     let folder = Folder::new();
-    let exporter = folder.exporter(&[client("one", &api, &[])], &[]);
-    settle(&exporter, &[("one", &api, &BOTH)]);
+    let stays = client("stays", &other, &[]);
+    let exporter = folder.exporter(&[client("one", &one, &[]), stays.clone()], &[]);
+    settle(&exporter, &[("one", &one, &BOTH), ("stays", &other, &BOTH)]);
     // Another name is another account of the same credential, also when there is none in between.
     for round in 0..6 {
-        folder.write(&[client(&format!("name-{round}"), &api, &[])]);
+        if round % 2 == 0 {
+            folder.write(std::slice::from_ref(&stays));
+            assert_eq!(reload(&exporter).0, 200);
+        }
+        let renamed = client(&format!("name-{round}"), &one, &[]);
+        folder.write(&[stays.clone(), renamed]);
         assert_eq!(reload(&exporter).0, 200);
         throughout(Duration::from_millis(400), || {
             exporter.scrape();
         });
     }
-    settle(&exporter, &[("name-5", &api, &BOTH)]);
+    settle(&exporter, &[("name-5", &one, &BOTH)]);
+}
+
+#[test]
+fn a_restart_knows_what_each_of_the_accounts_of_a_credential_had_asked() {
+    let api = Api::start(granting(Settings {
+        rate_limit: api::limit(9, Duration::from_secs(4)),
+        ..api::alive()
+    }));
+    let folder = Folder::new();
+    let accounts = [
+        client("one", &api, &["logs: [device]"]),
+        client("two", &api, &["logs: [admin]"]),
+        client("three", &api, &[]),
+    ];
+    for _ in 0..2 {
+        let exporter = folder.exporter(&accounts, &[&folder.state()]);
+        until(PATIENCE, "the window is used up", || {
+            let samples = exporter.scrape();
+            let left = "metaaccess_api_budget_left_requests";
+            (samples.value(left, &[("account", "one")]) == 0.0).then_some(())
+        });
+        // A kill. The API fails the test if the next process asks before the window is over.
+        drop(exporter);
+    }
+    let exporter = folder.exporter(&accounts, &[&folder.state()]);
+    throughout(Duration::from_secs(1), || {
+        exporter.scrape();
+    });
 }
 
 #[test]
