@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use metaaccess_exporter::simulator::{PathKind, Settings};
+use metaaccess_exporter::simulator::{Fault, Kind, PathKind, Settings};
 use tempfile::TempDir;
 
 use crate::api::{self, Api, TOKEN};
@@ -375,6 +375,11 @@ fn reloads_lose_nothing(state: &[&str], folder: &Folder) {
     ] {
         assert_eq!(samples.sum(metric, &[]), 0.0, "{metric}");
     }
+    let log = exporter.log_at("info");
+    let first_reads = log
+        .iter()
+        .filter(|line| line.contains("as far back as the lookback"));
+    assert_eq!(first_reads.count(), 4, "no log is read anew: {log:#?}");
 }
 
 #[track_caller]
@@ -457,6 +462,24 @@ fn a_restart_knows_what_each_of_the_accounts_of_a_credential_had_asked() {
 }
 
 #[test]
+fn a_scrape_does_not_wait_for_an_account_that_a_reload_replaces() {
+    let api = Api::start(api::at_rest());
+    api.inject(Fault::always(Kind::Hang));
+    let folder = Folder::new();
+    let exporter = folder.exporter(&[account("one", &api, &["timeout: 1m"])], &[]);
+    std::thread::scope(|scope| {
+        let scrape = scope.spawn(|| exporter.scrape_within(60.0).1);
+        until(PATIENCE, "the API is asked", || {
+            (api.requests().total > 0).then_some(())
+        });
+        folder.write(&[account("one", &api, &["timeout: 50s"])]);
+        assert_eq!(reload(&exporter).0, 200);
+        let took = scrape.join().expect("a scrape");
+        assert!(took < PATIENCE, "it waited for {took:?}");
+    });
+}
+
+#[test]
 fn a_bad_file_is_refused_and_told_and_the_accounts_go_on() {
     let api = Api::start(api::at_rest());
     let folder = Folder::new();
@@ -509,9 +532,7 @@ fn a_change_of_the_file_takes_over_by_itself() {
 #[test]
 fn one_account_that_cannot_be_read_hides_no_other() {
     let (good, bad) = (Api::start(api::at_rest()), Api::start(api::at_rest()));
-    bad.inject(metaaccess_exporter::simulator::Fault::always(
-        metaaccess_exporter::simulator::Kind::Hang,
-    ));
+    bad.inject(Fault::always(Kind::Hang));
     let folder = Folder::new();
     let exporter = folder.exporter(
         &[

@@ -10,7 +10,7 @@ use crate::api::{self, Api};
 use crate::exporter::{Exporter, PATIENCE};
 use crate::program::Program;
 use crate::samples::Samples;
-use crate::wait::{throughout, until};
+use crate::wait::{throughout, timed, until};
 
 const CLIENT: &str = "TEST-CLIENT";
 const SECRET: &str = "5ec7e7a1-90b5-4c0d-8e1f-0b5cu7e5ec7e";
@@ -233,6 +233,24 @@ fn a_given_token_that_is_refused_does_not_eat_the_budget_and_is_tried_again() {
 }
 
 #[test]
+fn a_given_token_that_is_refused_is_not_tried_for_the_other_log() {
+    let api = Api::start(Settings {
+        rate_limit: api::limit(200, Duration::from_secs(60)),
+        ..api::at_rest()
+    });
+    let exporter = Exporter::of(&api, &["--scrape.min-interval=100ms"]);
+    exporter.settle(&api);
+    let before = api.requests().total;
+    api.inject(Fault::always(status(401)).on_logs());
+    fails(&exporter, "unauthorized");
+    throughout(Duration::from_secs(1), || {
+        exporter.scrape();
+    });
+    // It is tried again fifteen seconds later.
+    assert_eq!(api.requests().total - before, 1);
+}
+
+#[test]
 fn a_wrong_secret_is_told_asked_with_rarely_and_a_mended_file_is_taken_at_once() {
     let api = Api::start(company(Settings {
         rate_limit: api::limit(200, Duration::from_secs(60)),
@@ -258,7 +276,11 @@ fn a_wrong_secret_is_told_asked_with_rarely_and_a_mended_file_is_taken_at_once()
     std::fs::remove_file(&file).expect("removed");
     fails(&exporter, "no_token");
     std::fs::write(&file, SECRET).expect("written");
-    exporter.settle(&api);
+    let (_, took) = timed(|| exporter.settle(&api));
+    assert!(
+        took < Duration::from_secs(10),
+        "not at once, but after {took:?}"
+    );
     assert_eq!(tokens_asked(&api), 2);
     ends_without_a_secret(exporter);
 }
