@@ -247,6 +247,11 @@ impl Budget {
         self.limit.requests.saturating_sub(held)
     }
 
+    /// How many places are held at `now` for requests of ours.
+    pub fn used(&self, now: Moment) -> u32 {
+        self.held(now, false)
+    }
+
     fn held(&self, now: Moment, foreign: bool) -> u32 {
         let held = |place: &&Place| place.free_at > now && place.foreign == foreign;
         let held = self.places.iter().filter(held).count();

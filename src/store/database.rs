@@ -16,7 +16,7 @@ use crate::event::Account;
 use crate::saved::{Changes, Identity, Saved, SavedSeries};
 
 /// How long a commit waits for another program that writes to the file.
-const BUSY_AT_MOST: Duration = Duration::from_secs(2);
+pub(super) const BUSY_AT_MOST: Duration = Duration::from_secs(2);
 
 /// More than there are statements, so that each is prepared once.
 const STATEMENTS: usize = 64;
@@ -217,13 +217,19 @@ fn keep_wal(connection: &Connection, keep: bool) -> Result<(), Fault> {
 
 /// Reads all of the file, and takes it to the newest format if what it holds is sound.
 fn accept(connection: &mut Connection, version: i64, steps: &[&str]) -> Result<(), Fault> {
-    let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-    if found != "ok" {
-        return Err(Fault::Odd(found));
-    }
+    is_whole(connection)?;
     format::migrate(connection, version, steps)?;
     read::identity(connection)?;
     read::check(connection)
+}
+
+/// Refuses a file whose pages do not fit together.
+pub(super) fn is_whole(connection: &Connection) -> Result<(), Fault> {
+    let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    match found == "ok" {
+        true => Ok(()),
+        false => Err(Fault::Odd(found)),
+    }
 }
 
 fn has_wal(connection: &Connection, place: &Place) -> Result<bool, StoreError> {

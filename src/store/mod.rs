@@ -6,7 +6,7 @@
 //!   a machine that loses power, leaves exactly the last commit that was answered, or one after it.
 //! - A commit that fails leaves nothing of it. The next one tries again on the same file.
 //! - One process writes: a lock beside the file is held as long as it lives. Others may read, as with
-//!   `sqlite3 -readonly`.
+//!   `sqlite3 -readonly`; [`Look`] does it without leaving a trace.
 //! - What cannot be used is refused before anything is written to it: a file that is damaged, of
 //!   another program, or of a newer format.
 //! - The cost of a commit is that of what it changes, whatever is kept beside it: 0.3 ms for the
@@ -19,6 +19,7 @@
 mod database;
 mod error;
 mod format;
+mod look;
 mod memory;
 mod place;
 mod read;
@@ -45,6 +46,7 @@ use std::sync::mpsc::Sender;
 use tokio::sync::{mpsc, oneshot};
 
 pub use error::{Cause, StoreError};
+pub use look::{Kept, Look, Windows};
 
 use crate::event::Account;
 use crate::saved::{Changes, Identity, Saved, SavedSeries};

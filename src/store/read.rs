@@ -1,5 +1,6 @@
 //! Rows to [`Saved`].
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Row};
@@ -48,6 +49,35 @@ pub(super) fn check(db: &Connection) -> Result<(), Fault> {
         saved(db, account, drop)?;
     }
     Ok(())
+}
+
+/// How many series are kept of each account.
+pub(super) fn series_of_all(db: &Connection) -> Result<BTreeMap<Account, u64>, Fault> {
+    let number = |id: i64| -> Result<u64, Fault> {
+        let number = db.query_row(sql::NUMBER_OF_SERIES, [id], |row| row.get(0))?;
+        value::unsigned("a number of series", number)
+    };
+    let all = names(db)?.into_iter();
+    all.map(|(id, account)| Ok((account, number(id)?)))
+        .collect()
+}
+
+/// The requests that each account has paid for, as of one moment.
+pub(super) fn requests_of_all(db: &Connection) -> Result<BTreeMap<Account, SavedRequests>, Fault> {
+    let _as_of_now = db.unchecked_transaction()?;
+    let mut all = BTreeMap::new();
+    for (id, account) in names(db)? {
+        if let Some(requests) = requests(db, id)? {
+            all.insert(account, requests);
+        }
+    }
+    Ok(all)
+}
+
+fn names(db: &Connection) -> Result<Vec<(i64, Account)>, Fault> {
+    rows(db, sql::ACCOUNT_NAMES, [], |row| {
+        Ok((row.get(0)?, Account::new(&row.get::<_, String>(1)?)))
+    })
 }
 
 /// So many series are given at a time.

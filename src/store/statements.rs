@@ -8,6 +8,7 @@ pub(super) const SET_IDENTITY: &str =
 pub(super) const TOUCH: &str = "UPDATE meta SET epoch = epoch";
 
 pub(super) const ACCOUNTS: &str = "SELECT id FROM accounts ORDER BY id";
+pub(super) const ACCOUNT_NAMES: &str = "SELECT id, name FROM accounts ORDER BY id";
 pub(super) const ACCOUNT: &str = "SELECT id FROM accounts WHERE name = $1";
 pub(super) const ADD_ACCOUNT: &str = "INSERT INTO accounts (name) VALUES ($1)";
 
@@ -53,6 +54,8 @@ INSERT INTO series (account, log, category, version, hostname, event, count, cre
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) \
 ON CONFLICT (account, log, category, version, hostname, event) DO UPDATE SET \
 count = excluded.count, created = excluded.created, born = excluded.born";
+
+pub(super) const NUMBER_OF_SERIES: &str = "SELECT count(*) FROM series WHERE account = $1";
 
 pub(super) const OVERFLOWED: &str =
     "SELECT fingerprint FROM overflowed WHERE account = $1 ORDER BY fingerprint";
