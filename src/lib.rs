@@ -22,6 +22,9 @@
 //!     [`exposition`] write the counts as text, which every scrape gets until the next change, with
 //!     the [`meters`] of the exporter itself.
 //!
+//! Before all that, [`check`] looks at what an exporter would meet: its configuration, its state and
+//! one page of each log. It counts nothing and keeps nothing.
+//!
 //! # What holds
 //!
 //! - A count never falls and is never above the truth. It may lag until the log was read again.
@@ -49,6 +52,7 @@ pub mod api;
 pub mod births;
 pub mod budget;
 pub mod catalogue;
+pub mod check;
 pub mod classify;
 pub mod clock;
 pub mod config;

@@ -1,5 +1,5 @@
 //! The wiring alone: reads the command line, sets up logging, runs the command. Exit codes are
-//! decided here: 0 clean, 64 bad usage or configuration, 1 otherwise.
+//! decided here: 0 clean, 64 bad usage or configuration, 1 otherwise, as where a check failed.
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -22,7 +22,7 @@ fn main() -> ExitCode {
         warn!("{warning}");
     }
     match execute(config) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             error!("{error:#}");
             ExitCode::FAILURE
@@ -30,7 +30,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn execute(config: Config) -> anyhow::Result<()> {
+fn execute(config: Config) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
@@ -42,7 +42,16 @@ fn execute(config: Config) -> anyhow::Result<()> {
                 run::simulate(config, run::told_to_stop()?, introduce).await
             }
             Command::Healthcheck(asked) => run::healthcheck(asked).await,
-        }
+            Command::Check(asked) => {
+                let is_well = run::check(asked).await;
+                return Ok(if is_well {
+                    ExitCode::SUCCESS
+                } else {
+                    ExitCode::FAILURE
+                });
+            }
+        }?;
+        Ok(ExitCode::SUCCESS)
     })
 }
 

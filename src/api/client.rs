@@ -8,6 +8,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::{Certificate, ClientBuilder, Response, redirect, retry};
 use tracing::warn;
 use url::{Host, Url};
@@ -95,6 +96,8 @@ pub struct Reply<T = Content> {
     /// The HTTP status, if an answer came.
     pub status: Option<u16>,
     pub rate: RateHeaders,
+    /// What the clock of the server read, since the Unix epoch, if it says so.
+    pub date: Option<Duration>,
     pub outcome: Result<T, Failure>,
     /// What is known of a failure, for a person; neither a URL nor a body.
     pub detail: Option<String>,
@@ -154,6 +157,18 @@ impl Client {
     }
 }
 
+/// The proxy by which this URL is reached, as its host and port; none where it is reached directly.
+pub fn proxy_of(base_url: &Url) -> Option<String> {
+    if is_loopback(base_url) {
+        return None;
+    }
+    let uri = base_url.as_str().parse().ok()?;
+    // What the HTTP client goes by.
+    let proxy = Matcher::from_system().intercept(&uri)?;
+    let (host, port) = (proxy.uri().host()?, proxy.uri().port_u16());
+    Some(port.map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")))
+}
+
 fn below(base_url: &Url, path: &str) -> Url {
     let mut url = base_url.clone();
     url.set_path(&format!("{}{path}", base_url.path().trim_end_matches('/')));
@@ -165,6 +180,7 @@ impl<T> Reply<T> {
         Self {
             status: None,
             rate: RateHeaders::default(),
+            date: None,
             outcome: Err(failure),
             detail: None,
         }
@@ -179,13 +195,20 @@ impl<T> Reply<T> {
 }
 
 fn rate_of(response: &Response) -> RateHeaders {
-    let header = |name: &str| response.headers().get(name)?.to_str().ok();
-    RateHeaders::read(header, clock::unix_now())
+    RateHeaders::read(|name| header(response, name), clock::unix_now())
+}
+
+fn date_of(response: &Response) -> Option<Duration> {
+    v2::date(header(response, "Date")?)
+}
+
+fn header<'a>(response: &'a Response, name: &str) -> Option<&'a str> {
+    response.headers().get(name)?.to_str().ok()
 }
 
 async fn read(response: Response) -> Reply {
     let status = response.status().as_u16();
-    let rate = rate_of(&response);
+    let (rate, date) = (rate_of(&response), date_of(&response));
     let reply = match v2::meaning(status) {
         Meaning::Lines => match body(response).await {
             Ok(body) => Reply {
@@ -203,13 +226,14 @@ async fn read(response: Response) -> Reply {
     Reply {
         status: Some(status),
         rate,
+        date,
         ..reply
     }
 }
 
 async fn read_token(response: Response) -> Reply<Fresh> {
     let status = response.status().as_u16();
-    let rate = rate_of(&response);
+    let (rate, date) = (rate_of(&response), date_of(&response));
     let reply = match (token::refusal(status), body(response).await) {
         (None, Ok(body)) => Reply {
             outcome: token::parse(&body).and_then(usable),
@@ -227,6 +251,7 @@ async fn read_token(response: Response) -> Reply<Fresh> {
     Reply {
         status: Some(status),
         rate,
+        date,
         ..reply
     }
 }

@@ -17,7 +17,7 @@ use jiff::civil;
 use crate::api::failure::Failure;
 use crate::event::{BadLine, EventType};
 
-pub use headers::{LONGEST_WAIT, RateHeaders};
+pub use headers::{LONGEST_WAIT, RateHeaders, date};
 pub use page::parse;
 
 /// The path of Get Logs v2.0 below the API's base URL.

@@ -11,8 +11,8 @@ use super::flags::Cli;
 use super::given::{Given, GivenParser, Origin, looks_like_token, variable};
 use super::help::described;
 use super::mistake::Problem;
-use super::simulate;
 use super::verb::{Role, Verb};
+use super::{check, simulate};
 
 /// What was typed, and by which names.
 #[derive(Debug)]
@@ -99,14 +99,18 @@ fn shared_by_all(command: Command) -> Command {
 
 fn given_in(matches: &ArgMatches) -> Vec<Given> {
     let own = values_of(matches, |_| true);
-    let simulators = matches
+    let of_the_command = matches
         .subcommand()
-        .map(|(_, sub)| values_of(sub, simulate::is_flag))
+        .map(|(_, sub)| values_of(sub, is_of_a_command))
         .unwrap_or_default();
     let mut given = own;
-    given.extend(simulators);
+    given.extend(of_the_command);
     given.retain(|given| *given.origin() != Origin::Default);
     given
+}
+
+fn is_of_a_command(flag: &str) -> bool {
+    simulate::is_flag(flag) || check::is_flag(flag)
 }
 
 fn values_of(matches: &ArgMatches, wanted: impl Fn(&str) -> bool) -> Vec<Given> {

@@ -48,7 +48,7 @@ pub enum Chosen {
     /// Serve only the simulator of the API, for trying things out against it
     Simulate(Box<super::simulate::SimulateFlags>),
     /// Try configuration, credentials and one page of each log, and say what was seen
-    Check,
+    Check(Box<super::check::CheckFlags>),
     /// Ask a running exporter's /-/healthy; the exit code is the answer
     Healthcheck,
 }

@@ -6,17 +6,18 @@ use clap::{Arg, Command, CommandFactory};
 
 use super::flags::Cli;
 use super::given::variable;
-use super::{pending, secret, simulate};
+use super::{check, pending, secret, simulate};
 
 /// All flags that users may type, with the default clap was told, once each.
 pub fn documented(command: &Command) -> Vec<&Arg> {
     let own = command.get_arguments();
-    let simulate = command.find_subcommand("simulate");
-    let simulators = simulate
-        .into_iter()
-        .flat_map(Command::get_arguments)
-        .filter(|arg| arg.get_long().is_some_and(simulate::is_flag));
-    own.chain(simulators)
+    let of = |name, is_its_own: fn(&str) -> bool| {
+        let command = command.find_subcommand(name).into_iter();
+        let all = command.flat_map(Command::get_arguments);
+        all.filter(move |arg| arg.get_long().is_some_and(is_its_own))
+    };
+    own.chain(of("check", check::is_flag))
+        .chain(of("simulate", simulate::is_flag))
         .filter(|arg| arg.get_long().is_some() && !arg.is_hide_set())
         .collect()
 }

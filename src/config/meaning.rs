@@ -9,11 +9,11 @@ use super::flags::{Chosen, Cli, LogFlags, MetricsFlags, ScrapeFlags, WebFlags};
 use super::mistake::{Mistake, Mistakes, Problem};
 use super::secret::ACCESS_TOKEN;
 use super::settings::{
-    Command, Config, Demo, Exporter, Healthcheck, Limits, Log, Metrics, Reading, Web,
+    Check, Command, Config, Demo, Exporter, Healthcheck, Limits, Log, Metrics, Reading, Web,
 };
 use super::verb::Verb;
 use super::web::WebFile;
-use super::{account, accounts, address, duration, help, hostnames, place, simulate, value};
+use super::{account, accounts, address, check, duration, help, hostnames, place, simulate, value};
 use crate::budget::RateLimit;
 
 /// What `demo` allows itself, so that there is something to see soon.
@@ -30,7 +30,7 @@ pub fn of(typed: &Typed, environment: &Environment) -> Result<Config, Problem> {
     let log = log(&typed.cli.log, &mut mistakes);
     let command = command(typed, environment, &mut mistakes);
     let (log, command) = mistakes.none_in(log.zip(command))?;
-    if let Command::Serve(exporter) = &command {
+    if let Command::Serve(exporter) | Command::Check(Check { exporter, .. }) = &command {
         let of_a_file = exporter.config_file.is_some();
         warnings.extend(accounts::warnings(&exporter.accounts, of_a_file));
     }
@@ -67,7 +67,11 @@ fn command(typed: &Typed, environment: &Environment, mistakes: &mut Mistakes) ->
         (_, Some(Chosen::Simulate(flags))) => {
             simulate::read(flags, environment, mistakes).map(Command::Simulate)
         }
-        // `place` has refused it.
+        (_, Some(Chosen::Check(flags))) => {
+            let exporter = exporter(cli, environment, mistakes);
+            check::read(flags, exporter, mistakes).map(Command::Check)
+        }
+        // Each comes with its flags.
         (Verb::Check | Verb::Simulate, _) => None,
     }
 }

@@ -15,6 +15,7 @@ mod account;
 mod accounts;
 mod address;
 mod ca;
+mod check;
 mod commandline;
 mod credential;
 mod duration;
@@ -42,17 +43,18 @@ use std::ffi::OsString;
 
 pub use accounts::{Accounts, ConfigFile, ConfigFileError};
 pub use ca::CaFile;
+pub use duration::spell;
 pub use environment::Environment;
 pub use files::Contents;
 pub use mistake::{Mistake, Problem};
 pub use secret::{Credential, Secret, SecretError, SecretSource};
 pub use settings::{
-    AccountConfig, Command, Config, Demo, Endpoint, Exporter, Healthcheck, Limits, Log, LogFormat,
-    LogLevel, Metrics, Reading, WatchedFile, Web,
+    AccountConfig, Check, CheckFormat, Command, Config, Demo, Endpoint, Exporter, Healthcheck,
+    Limits, Log, LogFormat, LogLevel, Metrics, Reading, WatchedFile, Web,
 };
 pub use simulate::{Fault, FaultName, SimulateConfig};
 pub use table::flags_markdown;
-pub use web::{PasswordHash, Tls, WebConfig, WebConfigError, WebFile};
+pub use web::{DerElements, PasswordHash, Tls, WebConfig, WebConfigError, WebFile};
 
 /// Reads the command line, the program's name first, over the environment. Touches no file but
 /// those that hold secrets, certificate authorities and the web configuration.

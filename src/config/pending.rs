@@ -22,14 +22,6 @@ pub fn refusal_of(given: &Given) -> Option<Mistake> {
     (!accepted).then(|| not_yet(&given.name(), until_then))
 }
 
-/// Why the command `check` is refused in this version.
-pub fn refusal_of_check() -> Mistake {
-    not_yet(
-        "the command check",
-        "start the exporter instead: its log and metaaccess_up say whether it can read the logs",
-    )
-}
-
 fn not_yet(setting: &str, until_then: &str) -> Mistake {
     Mistake::sentence(format!(
         "{setting} is not available yet in version {VERSION}: {until_then}"

@@ -13,9 +13,6 @@ use super::verb::{Role, Verb};
 /// Leaves a mistake for each setting that is out of place, and returns warnings for those that the
 /// environment happens to hold.
 pub fn check(typed: &Typed, environment: &Environment, mistakes: &mut Mistakes) -> Vec<String> {
-    if typed.verb == Verb::Check {
-        mistakes.add(pending::refusal_of_check());
-    }
     for mistake in split(typed).into_iter().chain(in_argv(typed)) {
         mistakes.add(mistake);
     }
@@ -134,16 +131,6 @@ mod tests {
             "{all:?}"
         );
         assert!(!all.concat().contains("hunter3"));
-    }
-
-    #[test]
-    fn the_command_check_is_refused() {
-        let all = mistakes("check", &ACCOUNT);
-        assert!(
-            all.concat()
-                .starts_with("the command check is not available yet"),
-            "{all:?}"
-        );
     }
 
     #[test]

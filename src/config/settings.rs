@@ -37,6 +37,7 @@ pub enum Command {
     Demo(Demo),
     Simulate(SimulateConfig),
     Healthcheck(Healthcheck),
+    Check(Check),
 }
 
 /// A question whether a running exporter is healthy.
@@ -46,6 +47,22 @@ pub struct Healthcheck {
     pub address: SocketAddr,
     /// Its web configuration, which says whether it speaks TLS.
     pub web_config: Option<PathBuf>,
+}
+
+/// A look at what an exporter would do.
+#[derive(Clone, Debug)]
+pub struct Check {
+    pub exporter: Exporter,
+    /// The accounts to look at; all where none is named.
+    pub only: Vec<Account>,
+    pub format: CheckFormat,
+}
+
+/// How a result is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CheckFormat {
+    Text,
+    Json,
 }
 
 /// An exporter of at least one account.

@@ -1,7 +1,7 @@
 //! The commands, and which settings each has a use for.
 
 use super::flags::Chosen;
-use super::simulate;
+use super::{check, simulate};
 
 /// A command of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +42,7 @@ impl Verb {
             None => Self::Serve,
             Some(Chosen::Demo) => Self::Demo,
             Some(Chosen::Simulate(_)) => Self::Simulate,
-            Some(Chosen::Check) => Self::Check,
+            Some(Chosen::Check(_)) => Self::Check,
             Some(Chosen::Healthcheck) => Self::Healthcheck,
         }
     }
@@ -69,7 +69,8 @@ impl Verb {
         let reads = match self {
             _ if flag.starts_with("log.") => true,
             Self::Demo if OF_THE_DEMO.contains(&flag) => return Role::BringsItsOwn,
-            Self::Serve | Self::Demo | Self::Check => !simulate::is_flag(flag),
+            Self::Check => !simulate::is_flag(flag),
+            Self::Serve | Self::Demo => !simulate::is_flag(flag) && !check::is_flag(flag),
             Self::Simulate => simulate::is_flag(flag),
             Self::Healthcheck => ["web.listen-address", "web.config.file"].contains(&flag),
         };

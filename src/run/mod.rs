@@ -1,5 +1,6 @@
 //! The commands: each wires the rooms together and runs until it is told to stop.
 
+mod check;
 mod demo;
 mod fleet;
 mod healthcheck;
@@ -8,6 +9,7 @@ mod reload;
 mod serve;
 mod simulate;
 
+pub use check::check;
 pub use demo::demo;
 pub use healthcheck::healthcheck;
 pub use serve::serve;

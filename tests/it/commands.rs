@@ -89,7 +89,6 @@ fn what_is_not_built_yet_is_refused_by_name() {
     let url = "--state.url=postgres://example.com/x";
     let says = ["1 mistake", "--state.url", "not available yet"];
     is_refused(&[url], &ACCOUNT, &says);
-    is_refused(&["check"], &ACCOUNT, &["check", "not available yet"]);
     let state = [("METAACCESS_STATE_URL", "x"), ACCOUNT[0]];
     is_refused(&[], &state, &["METAACCESS_STATE_URL", "not available yet"]);
 }

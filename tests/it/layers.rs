@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 
 /// The floors, the highest first, and their rooms. A room may use those of lower floors and of its
 /// own; what stands above it does not exist for it.
-const FLOORS: [(&str, &[&str]); 8] = [
+const FLOORS: [(&str, &[&str]); 9] = [
     ("main", &["main"]),
     ("run", &["run"]),
     ("server", &["server"]),
     ("refresh", &["refresh"]),
+    ("check", &["check"]),
     (
         "edges",
         &[

@@ -15,6 +15,8 @@ mod canned;
 #[cfg(test)]
 mod certificates;
 #[cfg(test)]
+mod check;
+#[cfg(test)]
 mod clock_steps;
 #[cfg(test)]
 mod commands;

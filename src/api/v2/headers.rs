@@ -62,6 +62,11 @@ fn decimal(text: &str) -> Option<f64> {
     if plain { text.parse().ok() } else { None }
 }
 
+/// What the server's clock reads by the `Date` of its answer, since 1970; none where it does not say.
+pub fn date(text: &str) -> Option<Duration> {
+    Duration::try_from_secs_f64(moment(text.trim())?).ok()
+}
+
 /// The moment that an HTTP date names, in seconds since 1970.
 fn moment(text: &str) -> Option<f64> {
     let moment = rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
@@ -140,6 +145,14 @@ mod tests {
     #[test]
     fn an_http_date_is_a_moment() {
         assert_eq!(seconds("Sun, 06 Nov 1994 08:50:07 GMT", NOW), Some(30));
+    }
+
+    #[test]
+    fn the_date_of_an_answer_is_read_and_nonsense_is_none() {
+        assert_eq!(date(" Sun, 06 Nov 1994 08:49:37 GMT "), Some(NOW));
+        for text in ["", "784111777", "Sun, 06 Nov 1904 08:49:37 GMT"] {
+            assert_eq!(date(text), None, "{text:?}");
+        }
     }
 
     #[test]

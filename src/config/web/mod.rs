@@ -17,6 +17,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 pub use rate::RequestRate;
+pub use san::Elements as DerElements;
 pub use tls::Tls;
 pub use users::PasswordHash;
 

@@ -55,12 +55,12 @@ fn name((tag, content): (u8, &[u8])) -> Option<String> {
 
 /// The elements of DER that stand side by side: their tags and contents. It ends where they cannot be
 /// read.
-#[derive(Clone, Copy)]
-struct Elements<'a>(&'a [u8]);
+#[derive(Clone, Copy, Debug)]
+pub struct Elements<'a>(pub &'a [u8]);
 
 impl<'a> Elements<'a> {
     /// The content of the first element with this tag.
-    fn tagged(mut self, tag: u8) -> Option<&'a [u8]> {
+    pub fn tagged(mut self, tag: u8) -> Option<&'a [u8]> {
         self.find(|(found, _)| *found == tag)
             .map(|(_, content)| content)
     }
