@@ -260,8 +260,12 @@ fn a_real_prometheus_scrapes_by_tls_with_a_certificate_and_a_password_as_the_rea
     let Some(prometheus) = tool("prometheus") else {
         return;
     };
-    let documented = fenced("yaml");
-    let web = Web::new(&documented[1]);
+    let documented = |part: &str| {
+        let blocks = fenced("yaml").into_iter();
+        let mut with_it = blocks.filter(|block| block.contains(part));
+        with_it.next().expect("a block of the README")
+    };
+    let web = Web::new(&documented("tls_server_config:"));
     let api = Api::start(api::at_rest());
     let exporter = web.exporter(&api);
     let folder = tempfile::tempdir().expect("a folder");
@@ -270,7 +274,7 @@ fn a_real_prometheus_scrapes_by_tls_with_a_certificate_and_a_password_as_the_rea
     }
     std::fs::write(folder.path().join("password"), "secret").expect("written");
     let job = "  - job_name: metaaccess\n";
-    let secured = [job, &documented[2], "\n"].concat();
+    let secured = [job, &documented("tls_config:"), "\n"].concat();
     let config = scrape_config(&exporter);
     assert!(config.contains(job));
     let prometheus = Prometheus::start_in(&prometheus, folder, &config.replace(job, &secured));
