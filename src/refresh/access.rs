@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::OwnedMutexGuard;
 
@@ -13,6 +14,7 @@ use crate::clock;
 use crate::config::{Credential, Secret, SecretSource};
 use crate::event::Account;
 use crate::moment::Moment;
+use crate::saved::SavedRequests;
 use crate::token::{Advice, Cause, Lease, Patience};
 
 /// The first wait after a refusal is a part of the window: two logs that are read as often as the
@@ -113,6 +115,12 @@ impl Access {
     /// Keeps to another limit from now on.
     pub fn limit_to(&self, limit: RateLimit) {
         self.budget().limit_to(limit);
+    }
+
+    /// Holds what an account had paid for when it was saved.
+    pub fn take_up(&self, payer: &Account, requests: &SavedRequests, timeout: Duration) {
+        let (boot, now) = (clock::boot(), clock::now());
+        self.budget().take_up(payer, requests, &boot, now, timeout);
     }
 
     /// Whether no request is counted any more, so that another access of the same credential would

@@ -110,11 +110,8 @@ impl Conductor {
         } = restored;
         let boot = clock::boot();
         if let Some(requests) = budget {
-            let (now, timeout) = (clock::now(), source.timeout);
-            let payer = refresher.account();
-            refresher
-                .budget()
-                .take_up(payer, &requests, &boot, now, timeout);
+            let access = refresher.access();
+            access.take_up(refresher.account(), &requests, source.timeout);
         }
         let now = clock::now();
         refresher.births().resume(&scrapers, series.at_zero(), now);

@@ -9,13 +9,14 @@ use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
 use crate::api::client::{Client, ClientError, Clients};
-use crate::config::{AccountConfig, Metrics};
+use crate::clock;
+use crate::config::{AccountConfig, Limits, Metrics};
 use crate::event::Account;
 use crate::exposition::EventsText;
 use crate::meters::Meters;
 use crate::plan::Reach;
 use crate::refresh::{Access, Conductor, Keeper, Refresher, Report, Restored, Roster, Source};
-use crate::saved::SavedSeries;
+use crate::saved::{SavedRequests, SavedSeries};
 use crate::series::{Series, SeriesLimits};
 use crate::sight::FingerprintKey;
 use crate::store::{Store, StoreError};
@@ -29,6 +30,8 @@ const IN_FLIGHT_AT_MOST: usize = 256;
 pub enum FleetError {
     #[error(transparent)]
     Client(#[from] ClientError),
+    #[error(transparent)]
+    Requests(#[from] StoreError),
     #[error("the state of account {account} could not be read")]
     State {
         account: Account,
@@ -56,6 +59,9 @@ pub struct Fleet {
     accesses: Vec<(AccountConfig, Access)>,
     in_flight: Arc<Semaphore>,
     broken: mpsc::UnboundedSender<Account>,
+    /// What accounts had paid for in the process before that have another name now, or none: nobody
+    /// knows by which credential. None once the first accounts have taken over.
+    left_behind: Option<BTreeMap<Account, SavedRequests>>,
 }
 
 #[derive(Debug)]
@@ -81,6 +87,7 @@ impl Fleet {
             accesses: Vec::new(),
             in_flight: Arc::new(Semaphore::new(IN_FLIGHT_AT_MOST)),
             broken,
+            left_behind: Some(BTreeMap::new()),
         }
     }
 
@@ -90,6 +97,7 @@ impl Fleet {
     pub async fn take_over(&mut self, configs: Vec<AccountConfig>) -> Result<(), FleetError> {
         let clients = self.clients(&configs)?;
         let known = self.accesses.len();
+        self.find_left_behind(&configs).await?;
         self.part_with_all_but(&configs).await;
         let mut failed = Ok(());
         for (config, client) in configs.iter().zip(clients) {
@@ -98,9 +106,25 @@ impl Fleet {
                 failed = failed.and(Err(error));
             }
         }
+        self.left_behind = None;
         self.show(&configs);
         self.forget_accesses();
         failed
+    }
+
+    /// At the first start: which requests the window may still hold that no account will take up.
+    async fn find_left_behind(&mut self, configs: &[AccountConfig]) -> Result<(), FleetError> {
+        let Some(left_behind) = &mut self.left_behind else {
+            return Ok(());
+        };
+        *left_behind = self.common.store.requests().await?;
+        for config in configs {
+            left_behind.remove(&config.name);
+        }
+        // Those of another boot are too old to matter.
+        let boot = clock::boot();
+        left_behind.retain(|_, requests| requests.boot == boot);
+        Ok(())
     }
 
     /// Stops all tasks, and waits until each has saved what it counted.
@@ -214,7 +238,11 @@ impl Fleet {
             access.limit_to(config.limits.rate);
             return (nth, access.clone());
         }
-        let access = Access::new(config.endpoint.credential.clone(), config.limits.rate);
+        let Limits { rate, timeout, .. } = config.limits;
+        let access = Access::new(config.endpoint.credential.clone(), rate);
+        for (payer, requests) in self.left_behind.iter().flatten() {
+            access.take_up(payer, requests, timeout);
+        }
         self.accesses.push((config.clone(), access.clone()));
         (self.accesses.len() - 1, access)
     }

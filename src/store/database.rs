@@ -1,6 +1,7 @@
 //! One state file, open: SQLite in WAL mode, each commit on disk before it is answered. It blocks,
 //! so [`super::writer`] keeps it on a thread of its own.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::path::Path;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use super::format::{self, APPLICATION_ID, Found};
 use super::place::{Lock, Place, Watch, for_owner_alone};
 use super::{read, write};
 use crate::event::Account;
-use crate::saved::{Changes, Identity, Saved, SavedSeries};
+use crate::saved::{Changes, Identity, Saved, SavedRequests, SavedSeries};
 
 /// How long a commit waits for another program that writes to the file.
 pub(super) const BUSY_AT_MOST: Duration = Duration::from_secs(2);
@@ -87,6 +88,12 @@ impl Database {
     /// Whether it was made when it was opened.
     pub(super) fn is_fresh(&self) -> bool {
         self.fresh
+    }
+
+    /// What each account has paid for.
+    pub(super) fn requests(&self) -> Result<BTreeMap<Account, SavedRequests>, StoreError> {
+        let found = read::requests_of_all(&self.connection);
+        found.map_err(|fault| fault.at(self.place.path()))
     }
 
     /// All that is kept of an account; nothing of one that was never saved. The series go to

@@ -39,6 +39,7 @@ mod refusal_tests;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
@@ -49,7 +50,7 @@ pub use error::{Cause, StoreError};
 pub use look::{Kept, Look, Windows};
 
 use crate::event::Account;
-use crate::saved::{Changes, Identity, Saved, SavedSeries};
+use crate::saved::{Changes, Identity, Saved, SavedRequests, SavedSeries};
 use memory::Memory;
 use writer::{Command, Commit};
 
@@ -156,6 +157,14 @@ impl Store {
         let mut saved = self.load(account, |one| series.push(one)).await?;
         saved.series = series;
         Ok(saved)
+    }
+
+    /// What each account that was ever saved had paid for then.
+    pub async fn requests(&self) -> Result<BTreeMap<Account, SavedRequests>, StoreError> {
+        match &self.0.backend {
+            Backend::Memory(_) => Ok(BTreeMap::new()),
+            Backend::Sqlite { commands, .. } => ask(commands, Command::Requests).await,
+        }
     }
 
     /// Saves all changes or none; they are on disk when it returns. What is forgotten is forgotten

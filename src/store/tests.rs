@@ -11,7 +11,9 @@ use crate::births::Birth;
 use crate::clock;
 use crate::event::{Account, Event, EventType, Labels, Minute};
 use crate::moment::Moment;
-use crate::saved::{Changes, Identity, Saved, SavedBucket, SavedPlace, SavedRequests, SavedSeries};
+use crate::saved::{
+    Changes, Identity, Saved, SavedBucket, SavedLog, SavedPlace, SavedRequests, SavedSeries,
+};
 use crate::sighting::{Bucket, Fingerprint};
 
 /// A folder of its own, and the path of a state file in it.
@@ -265,4 +267,59 @@ async fn how_long_a_commit_takes() {
     println!("loading them: {:?}", clock::now().since(before));
     let size = std::fs::metadata(&path).unwrap().len();
     println!("{size} bytes");
+}
+
+#[tokio::test]
+async fn the_requests_of_all_accounts_are_known_without_their_names() {
+    let (_folder, path) = folder();
+    let store = open(&path).await;
+    let requests = SavedRequests {
+        boot: "boot".to_owned(),
+        places: vec![SavedPlace {
+            free_at: Moment(Duration::from_secs(7)),
+            foreign: true,
+        }],
+        paused_until: None,
+    };
+    let mut changes = Changes::default();
+    changes.changed.requests = Some(requests.clone());
+    store.commit(&main_account(), changes).await.unwrap();
+    store
+        .commit(&Account::new("other"), counted(1))
+        .await
+        .unwrap();
+    let mut all = store.requests().await.unwrap();
+    assert_eq!(all.remove(&main_account()), Some(requests));
+    assert!(
+        Store::memory(identity(1))
+            .requests()
+            .await
+            .unwrap()
+            .is_empty()
+    );
+}
+
+#[tokio::test]
+async fn an_account_in_memory_is_handed_over_with_the_logs_that_it_does_not_read_now() {
+    let store = Store::memory(identity(1));
+    let log = |event_type| SavedLog::new(event_type);
+    let all = |logs: &[EventType], count| Saved {
+        logs: logs.iter().copied().map(log).collect(),
+        series: vec![series("a", count)],
+        ..Saved::default()
+    };
+    store.hand_over(&main_account(), all(&EventType::ALL, 1));
+    assert_eq!(
+        store.load_all(&main_account()).await.unwrap().series,
+        [series("a", 1)]
+    );
+    store.hand_over(&main_account(), all(&[EventType::Admin], 2));
+    let left = store.load_all(&main_account()).await.unwrap();
+    assert_eq!(left.series, [series("a", 2)]);
+    let logs: Vec<EventType> = left.logs.iter().map(|log| log.event_type).collect();
+    assert_eq!(logs, [EventType::Admin, EventType::Device]);
+    assert_eq!(
+        store.load_all(&Account::new("other")).await.unwrap(),
+        Saved::default()
+    );
 }

@@ -2,6 +2,7 @@
 //! transaction takes all of them, so that a thousand accounts wait for a few writes and not for a
 //! thousand.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -12,7 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::database::Database;
 use super::error::StoreError;
 use crate::event::Account;
-use crate::saved::{Changes, Identity, Saved, SavedSeries};
+use crate::saved::{Changes, Identity, Saved, SavedRequests, SavedSeries};
 
 /// How many commits one transaction takes.
 const BATCH_AT_MOST: usize = 1000;
@@ -28,6 +29,8 @@ pub(super) enum Command {
         series: mpsc::Sender<Vec<SavedSeries>>,
         answer: Answer<Saved>,
     },
+    /// The requests of all accounts.
+    Requests(Answer<BTreeMap<Account, SavedRequests>>),
     Commit(Commit),
     Close(Answer<()>),
     #[cfg(test)]
@@ -91,6 +94,9 @@ fn obey(mut database: Database, commands: &Receiver<Command>) {
                 // Who does not wait for them any more does not wait for the answer either.
                 let some = |some| drop(series.blocking_send(some));
                 let _ = answer.send(database.load(&account, some));
+            }
+            Command::Requests(answer) => {
+                let _ = answer.send(database.requests());
             }
             Command::Commit(first) => {
                 let (batch, other) = gather(first, commands);
