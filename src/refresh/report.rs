@@ -106,6 +106,10 @@ impl Report {
             ] {
                 meters.set(gauge, &labels, 0.0);
             }
+            // Of whoever refreshed the account before: nobody else would ever say that it is over.
+            for failure in Failure::ALL {
+                meters.forget(FAILING, &[account, log.as_str(), failure.reason()]);
+            }
             for reason in BadLine::ALL {
                 meters.add(UNPARSABLE, &[account, log.as_str(), reason.reason()], 0);
             }

@@ -16,28 +16,28 @@ use crate::samples::{Counts, Samples};
 use crate::wait::{throughout, timed, until};
 
 /// The file of accounts, and the state beside it.
-struct Folder(TempDir);
+pub struct Folder(TempDir);
 
 impl Folder {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::write(folder.path().join("token"), TOKEN).expect("written");
         std::fs::write(folder.path().join("secret"), SECRET).expect("written");
         Self(folder)
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
-    fn write(&self, accounts: &[String]) {
+    pub fn write(&self, accounts: &[String]) {
         let text = format!("accounts:\n{}", accounts.concat());
         std::fs::write(self.path("accounts.yml"), text).expect("written");
     }
 
     /// Starts an exporter of these accounts.
     #[track_caller]
-    fn exporter(&self, accounts: &[String], flags: &[&str]) -> Exporter {
+    pub fn exporter(&self, accounts: &[String], flags: &[&str]) -> Exporter {
         self.write(accounts);
         let mut all = vec![
             format!("--config.file={}", self.path("accounts.yml").display()),
@@ -50,7 +50,7 @@ impl Folder {
         Exporter::listening(Program::exporter(&all, &[]), 1)
     }
 
-    fn state(&self) -> String {
+    pub fn state(&self) -> String {
         format!("--state.path={}", self.path("state").display())
     }
 }
@@ -58,20 +58,20 @@ impl Folder {
 const SECRET: &str = "5ec7e7a1-90b5-4c0d-8e1f-0b5c7e5ec7e0";
 
 /// An account of the API, known by its token, with more settings in one line each.
-fn account(name: &str, api: &Api, settings: &[&str]) -> String {
+pub fn account(name: &str, api: &Api, settings: &[&str]) -> String {
     let mut all = vec!["access_token_file: token"];
     all.extend(settings);
     written(name, api, &all)
 }
 
 /// The same, known as an OAuth client.
-fn client(name: &str, api: &Api, settings: &[&str]) -> String {
+pub fn client(name: &str, api: &Api, settings: &[&str]) -> String {
     let mut all = vec!["client_id: TEST-CLIENT", "client_secret_file: secret"];
     all.extend(settings);
     written(name, api, &all)
 }
 
-fn written(name: &str, api: &Api, settings: &[&str]) -> String {
+pub fn written(name: &str, api: &Api, settings: &[&str]) -> String {
     let limit = api.settings().rate_limit;
     let settings: String = settings
         .iter()
@@ -86,7 +86,7 @@ fn written(name: &str, api: &Api, settings: &[&str]) -> String {
 }
 
 /// A company that knows the client, and no token but those that it grants.
-fn granting(settings: Settings) -> Settings {
+pub fn granting(settings: Settings) -> Settings {
     Settings {
         access_token: String::new(),
         client_id: "TEST-CLIENT".to_owned(),
@@ -102,11 +102,11 @@ fn truth(api: &Api, logs: &[&str]) -> Counts {
     counts
 }
 
-const BOTH: [&str; 2] = ["device", "admin"];
+pub const BOTH: [&str; 2] = ["device", "admin"];
 
 /// Scrapes until each account has counted the truth, and never more than that.
 #[track_caller]
-fn settle(exporter: &Exporter, accounts: &[(&str, &Api, &[&str])]) -> Samples {
+pub fn settle(exporter: &Exporter, accounts: &[(&str, &Api, &[&str])]) -> Samples {
     until(PATIENCE, "every account has counted the truth", || {
         let samples = exporter.scrape();
         let is_true = |(name, api, logs): &(&str, &Api, &[&str])| {
@@ -124,7 +124,7 @@ fn settle(exporter: &Exporter, accounts: &[(&str, &Api, &[&str])]) -> Samples {
 }
 
 #[track_caller]
-fn reload(exporter: &Exporter) -> (u16, String) {
+pub fn reload(exporter: &Exporter) -> (u16, String) {
     let answer = http::ask(exporter.address(), "POST", "/-/reload", &[]).expect("an answer");
     (answer.status, answer.body)
 }

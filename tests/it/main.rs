@@ -67,6 +67,8 @@ mod program;
 #[cfg(test)]
 mod real_prometheus;
 #[cfg(test)]
+mod reloads;
+#[cfg(test)]
 mod samples;
 #[cfg(test)]
 mod slow_reads;
