@@ -104,14 +104,17 @@ impl Meters {
         }
     }
 
-    /// The metrics of an account, which are made with its first.
-    fn bucket(&self, account: &str) -> Result<Arc<Bucket>, prometheus::Error> {
+    fn known(&self, account: &str) -> Option<Arc<Bucket>> {
         let known = self.accounts.read();
         let known = known.unwrap_or_else(PoisonError::into_inner);
-        if let Some(bucket) = known.get(account) {
-            return Ok(Arc::clone(bucket));
+        known.get(account).cloned()
+    }
+
+    /// The metrics of an account, which are made with its first.
+    fn bucket(&self, account: &str) -> Result<Arc<Bucket>, prometheus::Error> {
+        if let Some(bucket) = self.known(account) {
+            return Ok(bucket);
         }
-        drop(known);
         let new = Arc::new(Bucket::of(
             metrics().filter(|metric| is_of_an_account(metric)),
         )?);
@@ -145,6 +148,20 @@ impl Meters {
     /// Sets a gauge.
     pub fn set(&self, metric: Metric, labels: &[&str], value: f64) {
         self.gauge(metric, labels, |gauge| gauge.set(value));
+    }
+
+    /// Sets a gauge that changes with every scrape, of an account that is known: one that is forgotten
+    /// does not come back by a scrape that began before.
+    pub fn measure(&self, metric: Metric, account: &Account, value: f64) {
+        let known = self.known(account.as_str());
+        let family = known.as_deref().and_then(|bucket| bucket.family(&metric));
+        let gauge = match family {
+            Some(Family::Gauge(gauge)) => gauge.get_metric_with_label_values(&[account.as_str()]),
+            _ => return,
+        };
+        if let Ok(gauge) = gauge {
+            gauge.set(value);
+        }
     }
 
     /// Sets a gauge that only ever rises.

@@ -123,13 +123,13 @@ impl Refresher {
     /// Sets the metrics that change with time alone.
     pub fn measure(&self, meters: &Meters, now: Moment) {
         let left = self.budget().left(now);
-        let account = [self.account().as_str()];
-        meters.set(BUDGET_LEFT, &account, f64::from(left));
+        let account = self.account();
+        meters.measure(BUDGET_LEFT, account, f64::from(left));
         let regular = self.births().regular(now) as f64;
-        meters.set(REGULAR_SCRAPERS, &account, regular);
+        meters.measure(REGULAR_SCRAPERS, account, regular);
         let ends = self.access().token_ends();
         let ends = ends.map_or(0.0, |end| clock::unix_at(end).as_secs_f64());
-        meters.set(TOKEN_EXPIRY, &account, ends);
+        meters.measure(TOKEN_EXPIRY, account, ends);
     }
 
     /// How the account stands now.

@@ -36,3 +36,34 @@ fn what_failed_before_a_reload_does_not_fail_for_ever() {
         samples.own_words()
     );
 }
+
+#[test]
+fn a_scrape_under_way_leaves_nothing_of_an_account_that_is_gone() {
+    let (slow, other) = (Api::start(api::at_rest()), Api::start(api::at_rest()));
+    let folder = Folder::new();
+    let stays = account("stays", &slow, &["timeout: 1s", "min_interval: 0s"]);
+    let goes = account("goes", &other, &[]);
+    let exporter = folder.exporter(&[stays.clone(), goes], &[]);
+    settle(
+        &exporter,
+        &[("stays", &slow, &BOTH), ("goes", &other, &BOTH)],
+    );
+    slow.inject(Fault::always(Kind::Hang));
+    let asked = slow.requests().total;
+    std::thread::scope(|scope| {
+        let scrape = scope.spawn(|| exporter.get("/metrics"));
+        until(PATIENCE, "the scrape waits", || {
+            (slow.requests().total > asked).then_some(())
+        });
+        folder.write(&[stays]);
+        assert_eq!(reload(&exporter).0, 200);
+        assert!(!scrape.is_finished(), "it did not wait for the reload");
+        assert_eq!(scrape.join().expect("an answer").status, 200);
+    });
+    let text = exporter.get("/metrics").body;
+    let left: Vec<&str> = text
+        .lines()
+        .filter(|line| line.contains("\"goes\""))
+        .collect();
+    assert_eq!(left, [""; 0]);
+}
