@@ -67,3 +67,44 @@ fn a_scrape_under_way_leaves_nothing_of_an_account_that_is_gone() {
         .collect();
     assert_eq!(left, [""; 0]);
 }
+
+/// Whoever is asked for too many requests says so at the end of the test, and in no header before.
+fn silent(requests: usize) -> Settings {
+    granting(Settings {
+        rate_limit: api::limit(requests, Duration::from_secs(4)),
+        headers: HeaderMode::Never,
+        ..api::alive()
+    })
+}
+
+#[track_caller]
+fn use_up(exporter: &Exporter, account: &str) {
+    until(PATIENCE, "the window is used up", || {
+        let samples = exporter.scrape();
+        let left = "metaaccess_api_budget_left_requests";
+        (samples.value(left, &[("account", account)]) == 0.0).then_some(())
+    });
+}
+
+fn scrape_for_a_second(exporter: &Exporter) {
+    throughout(Duration::from_secs(1), || {
+        exporter.scrape();
+    });
+}
+
+#[test]
+fn an_account_whose_secret_is_elsewhere_keeps_its_window() {
+    for state in [true, false] {
+        let api = Api::start(silent(6));
+        let folder = Folder::new();
+        std::fs::copy(folder.path("secret"), folder.path("other")).expect("copied");
+        let flags = if state { vec![folder.state()] } else { vec![] };
+        let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+        let exporter = folder.exporter(&[client("one", &api, &[])], &flags);
+        use_up(&exporter, "one");
+        let elsewhere = ["client_id: TEST-CLIENT", "client_secret_file: other"];
+        folder.write(&[written("one", &api, &elsewhere)]);
+        assert_eq!(reload(&exporter).0, 200);
+        scrape_for_a_second(&exporter);
+    }
+}

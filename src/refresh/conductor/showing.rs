@@ -63,6 +63,8 @@ impl Conductor {
         self.tallies.are_unsaved();
         self.logs.iter_mut().for_each(Log::is_unsaved);
         self.scrapers_saved.clear();
+        // Another credential may open the same window.
+        self.spent = true;
         let scrapers = self.refresher.births().saved(clock::now());
         let all = self.changes(&scrapers).changed;
         self.keeper.hand_over(all);
