@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
 use crate::api::client::{Client, ClientError, Clients};
+use crate::catalogue::UP;
 use crate::clock;
 use crate::config::{AccountConfig, Limits, Metrics};
 use crate::event::Account;
@@ -93,7 +94,8 @@ impl Fleet {
 
     /// Refreshes these accounts from now on, and no others. Those that are configured as before are
     /// not disturbed; the others save what they counted, and go on from that. Where it fails, the
-    /// accounts whose state could not be read show what they showed, and the next call tries again.
+    /// accounts whose state could not be read show what they showed, are not up, and the next call tries
+    /// again.
     pub async fn take_over(&mut self, configs: Vec<AccountConfig>) -> Result<(), FleetError> {
         let clients = self.clients(&configs)?;
         let known = self.accesses.len();
@@ -270,6 +272,10 @@ impl Fleet {
         let served: BTreeSet<&Account> = now.iter().map(Refresher::account).collect();
         let gone = shown.keys().filter(|name| !served.contains(*name));
         let gone: Vec<Account> = gone.map(|name| (*name).clone()).collect();
+        let is_idle = |one: &&Refresher| !self.running.contains_key(one.account());
+        for idle in now.iter().filter(is_idle) {
+            self.common.meters.set(UP, &[idle.account().as_str()], 0.0);
+        }
         self.roster.replace(now);
         gone.iter()
             .for_each(|account| self.common.meters.forget_account(account));

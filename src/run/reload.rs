@@ -27,6 +27,8 @@ pub struct Reloader {
     accounts: Option<WatchedFile>,
     porter: Arc<Porter>,
     meters: Arc<Meters>,
+    /// Why what was read could not take over, though nothing is wrong with it: it is tried again.
+    behind: Option<String>,
 }
 
 impl Reloader {
@@ -42,6 +44,7 @@ impl Reloader {
             accounts,
             porter,
             meters,
+            behind: None,
         };
         if reloader.accounts.is_some() {
             reloader.measure(true);
@@ -61,7 +64,7 @@ impl Reloader {
         loop {
             tokio::select! {
                 () = &mut watching => {}
-                () = changed(self.accounts.as_ref()) => {
+                () = changed(self.accounts.as_ref(), self.behind.is_some()) => {
                     // It is logged and shown.
                     let _ = self.reload_accounts().await;
                 }
@@ -85,6 +88,8 @@ impl Reloader {
 
     /// Reads all configurations anew. One that is wrong keeps no other from taking over.
     async fn reload(&mut self) -> Result<(), String> {
+        // Who asks is told, though it was said before.
+        self.behind = None;
         let web = self
             .porter
             .reload()
@@ -110,11 +115,14 @@ impl Reloader {
             return Err("reading the file of accounts broke off".to_owned());
         };
         watched.contents = contents(&read).clone();
+        let said = self.behind.take();
         let taken = match read {
             Ok(accounts) => self.take_over(accounts).await,
             Err(error) => Err(error.to_string()),
         };
-        if let Err(error) = &taken {
+        if let Err(error) = &taken
+            && said.as_ref() != Some(error)
+        {
             error!(
                 error,
                 "the accounts were not reloaded, and those before go on"
@@ -131,7 +139,10 @@ impl Reloader {
             .for_each(|warning| warn!("{warning}"));
         let count = accounts.list.len();
         let taken = self.fleet.take_over(accounts.list).await;
-        taken.map_err(|error| chain(&error))?;
+        if let Err(error) = taken.map_err(|error| chain(&error)) {
+            self.behind = Some(error.clone());
+            return Err(error);
+        }
         info!(accounts = count, "the accounts were reloaded");
         Ok(())
     }
@@ -152,8 +163,9 @@ pub trait Hangups {
     fn next(&mut self) -> impl Future<Output = ()> + Send;
 }
 
-/// Waits until a file is not what it was, and does not change any more.
-async fn changed(watched: Option<&WatchedFile>) {
+/// Waits until a file is not what it was, and does not change any more; or only until the next look,
+/// where something else is behind.
+async fn changed(watched: Option<&WatchedFile>, is_behind: bool) {
     let Some(WatchedFile { contents, .. }) = watched else {
         return std::future::pending().await;
     };
@@ -162,7 +174,10 @@ async fn changed(watched: Option<&WatchedFile>) {
         tokio::time::sleep(LOOK_EVERY).await;
         let mut found = now(&seen).await;
         if found == *contents {
-            continue;
+            match is_behind {
+                true => return,
+                false => continue,
+            }
         }
         loop {
             tokio::time::sleep(SETTLES_IN).await;

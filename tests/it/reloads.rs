@@ -108,3 +108,39 @@ fn an_account_whose_secret_is_elsewhere_keeps_its_window() {
         scrape_for_a_second(&exporter);
     }
 }
+
+#[test]
+fn an_account_whose_state_cannot_be_read_is_not_up_and_goes_on_when_it_can() {
+    let (one, other) = (Api::start(api::at_rest()), Api::start(api::at_rest()));
+    let folder = Folder::new();
+    let accounts = |timeout: &str| {
+        let one = account("one", &one, &[&format!("timeout: {timeout}")]);
+        [one, account("other", &other, &[])]
+    };
+    let exporter = folder.exporter(&accounts("2s"), &[&folder.state()]);
+    settle(&exporter, &[("one", &one, &BOTH), ("other", &other, &BOTH)]);
+    let database = rusqlite::Connection::open(folder.path("state")).expect("the state");
+    let set = |order: &str| {
+        let set = format!(
+            "UPDATE logs SET page_order = '{order}' \
+             WHERE account = (SELECT id FROM accounts WHERE name = 'one')"
+        );
+        database.execute_batch(&set).expect("written");
+    };
+    set("nonsense");
+    folder.write(&accounts("3s"));
+    let (status, body) = reload(&exporter);
+    assert!(status == 500 && body.contains("account one"), "{body}");
+    until(PATIENCE, "it is not up", || {
+        let samples = exporter.scrape();
+        assert_eq!(samples.of("one").counts(), one.counts(), "its counts stay");
+        assert!(samples.of("other").is_up());
+        (!samples.of("one").is_up()).then_some(())
+    });
+    set("newest-first");
+    other.install_on(&["TEST-LATER"]);
+    one.install_on(&["TEST-LATER"]);
+    settle(&exporter, &[("one", &one, &BOTH), ("other", &other, &BOTH)]);
+    let good = "metaaccess_exporter_config_last_reload_successful";
+    assert_eq!(exporter.scrape().value(good, &[]), 1.0);
+}
