@@ -42,7 +42,7 @@ pub fn groups<'a>(endpoints: impl Iterator<Item = &'a Endpoint>) -> Vec<Vec<usiz
 
 /// What is allowed, but most likely not wanted; each a sentence.
 pub fn warnings(accounts: &[AccountConfig], of_a_file: bool) -> Vec<String> {
-    let mut warnings = Vec::new();
+    let mut warnings = secrets_apart(accounts);
     for group in groups(accounts.iter().map(|account| &account.endpoint)) {
         let sharers: Vec<&AccountConfig> = group
             .iter()
@@ -64,6 +64,29 @@ pub fn warnings(accounts: &[AccountConfig], of_a_file: bool) -> Vec<String> {
         warnings.push(format!(
             "{left_out} more warnings of this kind are left out"
         ));
+    }
+    warnings
+}
+
+/// Accounts of one client by different secrets: to the API they are one.
+fn secrets_apart(accounts: &[AccountConfig]) -> Vec<String> {
+    let mut clients: BTreeMap<(&str, &str), &AccountConfig> = BTreeMap::new();
+    let mut warnings = Vec::new();
+    for account in accounts {
+        let Credential::Client { id, secret } = &account.endpoint.credential else {
+            continue;
+        };
+        let known = (account.endpoint.base_url.as_str(), id.as_str());
+        let first = *clients.entry(known).or_insert(account);
+        let same = matches!(&first.endpoint.credential, Credential::Client { secret: its, .. } if its == secret);
+        if !same {
+            warnings.push(format!(
+                "the accounts {} and {} are one client with secrets of two files: the API has one budget \
+                 for both, but each counts its own requests, which may be twice as many; name the same \
+                 file for both",
+                first.name, account.name
+            ));
+        }
     }
     warnings
 }

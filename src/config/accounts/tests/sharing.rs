@@ -95,3 +95,25 @@ fn what_is_most_likely_not_wanted_is_warned_of() {
     let start = "the accounts europe and usa read the same log by one credential";
     assert!(twice[0].starts_with(start), "{twice:?}");
 }
+
+#[test]
+fn a_client_with_secrets_of_two_files_is_warned_of() {
+    let folder = Folder::new();
+    let client = |name: &str, id: &str, secret: &str| {
+        format!("{{name: {name}, client_id: {id}, client_secret_file: secrets/{secret}}}")
+    };
+    let warnings = |others: &str| {
+        let text = format!("accounts: [{}, {others}]", client("a", "x", "one"));
+        folder.typed(&text, "", &[]).unwrap().warnings
+    };
+    let told = warnings(&client("b", "x", "two"));
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(
+        told[0].starts_with("the accounts a and b are one client with secrets of two files"),
+        "{told:?}"
+    );
+    let is_of_it = |told: &String| told.contains("two files");
+    for others in [client("b", "x", "one"), client("b", "y", "two")] {
+        assert!(!warnings(&others).iter().any(is_of_it), "{others}");
+    }
+}
