@@ -373,3 +373,44 @@ fn a_restart_knows_of_the_tokens_that_were_asked_for() {
     let exporter = exporter(&api, &file, &[&state]);
     exporter.settle(&api);
 }
+
+#[test]
+fn a_token_that_is_to_be_renewed_with_the_only_request_of_a_window_is_used_first() {
+    let api = Api::start(company(Settings {
+        // It is due after 1.6 s, and the one request after that.
+        token_lifetime: Duration::from_secs(2),
+        rate_limit: api::limit(1, Duration::from_millis(1800)),
+        history_hours: 1,
+        ..api::at_rest()
+    }));
+    let (_folder, file) = secret(SECRET);
+    let exporter = exporter(&api, &file, &["--api.logs=device"]);
+    until(PATIENCE, "the log is read", || {
+        exporter.scrape().is_up().then_some(())
+    });
+}
+
+#[test]
+fn a_token_that_is_to_be_renewed_is_used_while_there_is_no_request_for_that() {
+    let api = Api::start(company(Settings {
+        token_lifetime: Duration::from_secs(10),
+        rate_limit: api::limit(4, Duration::from_secs(20)),
+        history_hours: 0,
+        ..api::at_rest()
+    }));
+    let (_folder, file) = secret(SECRET);
+    let exporter = exporter(&api, &file, &["--api.logs=device"]);
+    // A token and two reads, so that one request is left when the token is due.
+    let samples = until(PATIENCE, "the log is read twice", || {
+        let samples = exporter.scrape();
+        (api.requests().total >= 3).then_some(samples)
+    });
+    assert_eq!(api.requests().total, 3);
+    let ends = samples.value("metaaccess_api_token_expiry_timestamp_seconds", &[]);
+    until(PATIENCE, "the token is to be renewed", || {
+        let left = ends - metaaccess_exporter::clock::unix_now().as_secs_f64();
+        (left < 1.8).then_some(())
+    });
+    exporter.scrape();
+    assert_eq!(asked_for(&api, PathKind::Logs), 3);
+}

@@ -16,10 +16,17 @@ impl Conductor {
             Found::Due(_) if self.is_to_spare(turn) => {
                 return Err(Obstacle::NotBefore(clock::now()));
             }
-            Found::Due(due) => match self.fetch(turn, due).await? {
-                Ok(token) => return Ok(token),
-                Err(trouble) => trouble,
-            },
+            Found::Due(due) => {
+                if let Some(token) = self.token_for_the_only_request() {
+                    return Ok(token);
+                }
+                match self.fetch(turn, due).await {
+                    Ok(Ok(token)) => return Ok(token),
+                    Ok(Err(trouble)) => trouble,
+                    // There may be a request left for a page.
+                    Err(obstacle) => return self.refresher.access().still_good().ok_or(obstacle),
+                }
+            }
             Found::Failing(trouble) => trouble,
         };
         match self.refresher.access().still_good() {
@@ -29,6 +36,16 @@ impl Conductor {
             }
             None => Err(Obstacle::Failed(trouble)),
         }
+    }
+
+    /// The token that is held and ends before there is another request, where there is one in a window:
+    /// spent on the next token, it would find that one due again, and never a page.
+    fn token_for_the_only_request(&self) -> Option<Secret> {
+        let limit = self.refresher.budget().limit();
+        let access = self.refresher.access();
+        let next = clock::now().plus(limit.window);
+        let is_the_last_chance = limit.requests == 1 && access.token_ends()? < next;
+        access.still_good().filter(|_| is_the_last_chance)
     }
 
     /// Asks for a token, which costs a place of the window as every request does.
