@@ -21,8 +21,13 @@ use crate::token::{Advice, Cause, Lease, Patience};
 /// default interval allows lose one refresh.
 const FIRST_WAIT: u32 = 4;
 
-/// The longest wait, in windows.
-const LONGEST_WAIT: u32 = 5;
+/// But not more than what this many requests take on average, or so long: an hour's window that has
+/// hundreds of requests is no reason to wait for a quarter of it.
+const FIRST_WAIT_REQUESTS: u32 = 5;
+const FIRST_WAIT_ALLOWED: Duration = Duration::from_secs(15);
+
+/// The longest wait, in first ones.
+const LONGEST_WAIT: u32 = 20;
 
 /// The access of one credential. Clones are handles to the same one.
 #[derive(Clone, Debug)]
@@ -86,10 +91,7 @@ pub(super) struct Member {
 impl Access {
     /// A window in which nothing was sent, and no token yet.
     pub fn new(credential: Credential, limit: RateLimit) -> Self {
-        let patience = Patience {
-            first: limit.window / FIRST_WAIT,
-            longest: limit.window * LONGEST_WAIT,
-        };
+        let patience = patience(limit);
         let token = Token {
             lease: Lease::new(patience),
             held: None,
@@ -296,6 +298,15 @@ impl Drop for Member {
     }
 }
 
+fn patience(limit: RateLimit) -> Patience {
+    let at_most = limit.time_for(FIRST_WAIT_REQUESTS).max(FIRST_WAIT_ALLOWED);
+    let first = (limit.window / FIRST_WAIT).min(at_most);
+    Patience {
+        first,
+        longest: first * LONGEST_WAIT,
+    }
+}
+
 async fn read(source: &SecretSource) -> Result<Secret, Trouble> {
     let reading = match source {
         SecretSource::Given(secret) => return Ok(secret.clone()),
@@ -311,4 +322,24 @@ async fn read(source: &SecretSource) -> Result<Secret, Trouble> {
         failure: Failure::NoToken,
         detail: Some(detail),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_waits_for_a_quarter_of_an_hour_that_has_hundreds_of_requests() {
+        let seconds = |requests, window| {
+            let window = Duration::from_secs(window);
+            let Patience { first, longest } = patience(RateLimit { requests, window });
+            (first.as_secs(), longest.as_secs())
+        };
+        assert_eq!(seconds(10, 60), (15, 300));
+        assert_eq!(seconds(200, 60), (15, 300));
+        assert_eq!(seconds(600, 3_600), (30, 600));
+        assert_eq!(seconds(10_000, 3_600), (15, 300));
+        assert_eq!(seconds(10, 3_600), (900, 18_000));
+        assert_eq!(seconds(10, 4), (1, 20));
+    }
 }
