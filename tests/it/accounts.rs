@@ -38,12 +38,17 @@ impl Folder {
     /// Starts an exporter of these accounts.
     #[track_caller]
     pub fn exporter(&self, accounts: &[String], flags: &[&str]) -> Exporter {
+        self.exporter_with_births(accounts, &[flags, &["--metrics.zero-for=0s"]].concat())
+    }
+
+    /// The same, where new series are shown at zero first.
+    #[track_caller]
+    pub fn exporter_with_births(&self, accounts: &[String], flags: &[&str]) -> Exporter {
         self.write(accounts);
         let mut all = vec![
             format!("--config.file={}", self.path("accounts.yml").display()),
             "--web.listen-address=127.0.0.1:0".to_owned(),
             "--web.enable-lifecycle".to_owned(),
-            "--metrics.zero-for=0s".to_owned(),
             "--scrape.min-interval=100ms".to_owned(),
         ];
         all.extend(flags.iter().map(|flag| (*flag).to_owned()));

@@ -144,3 +144,78 @@ fn an_account_whose_state_cannot_be_read_is_not_up_and_goes_on_when_it_can() {
     let good = "metaaccess_exporter_config_last_reload_successful";
     assert_eq!(exporter.scrape().value(good, &[]), 1.0);
 }
+
+#[test]
+fn hangups_without_end_neither_stop_a_read_nor_open_a_window() {
+    let api = Api::start(silent(8));
+    let folder = Folder::new();
+    let exporter = folder.exporter(&[client("one", &api, &[])], &[]);
+    for round in 0..40 {
+        folder.write(&[client(
+            "one",
+            &api,
+            &[&format!("timeout: {}ms", 2000 + round)],
+        )]);
+        exporter.signal("HUP");
+        let page = http::get(exporter.address(), "/metrics");
+        assert_eq!(page.status, 200);
+    }
+    api.pause();
+    settle(&exporter, &[("one", &api, &BOTH)]);
+}
+
+/// Scrapes regularly while hosts are born and the file changes: whoever is new to the scraper is shown
+/// at zero, and later at its value.
+fn births_outlive_reloads(flags: &[&str], folder: &Folder) {
+    let api = Api::start(api::at_rest());
+    let written = |round: usize| {
+        let timeout = format!("timeout: {}ms", 2000 + round);
+        folder.write(&[account("one", &api, &[&timeout])]);
+    };
+    let exporter = folder.exporter_with_births(&[account("one", &api, &[])], flags);
+    settle(&exporter, &[("one", &api, &BOTH)]);
+    let mut seen = exporter.scrape().counts();
+    let mut look = || {
+        std::thread::sleep(Duration::from_millis(150));
+        let samples = exporter.scrape();
+        let counts = samples.counts();
+        for (series, count) in &counts {
+            let before = seen.get(series);
+            assert!(
+                before.is_some() || *count == 0,
+                "{series:?} is born at {count}"
+            );
+            assert!(before <= Some(count), "{series:?} fell to {count}");
+        }
+        seen = counts;
+        samples
+    };
+    until(PATIENCE, "the scraper is regular", || {
+        (look().value("metaaccess_regular_scrapers", &[]) == 1.0).then_some(())
+    });
+    for round in 0..24 {
+        api.install_on(&[&format!("TEST-{round}")]);
+        if round % 4 != 3 {
+            written(round);
+            assert_eq!(reload(&exporter).0, 200);
+        }
+        look();
+        if round % 3 == 0 {
+            look();
+        }
+    }
+    until(PATIENCE, "all have their values", || {
+        (look().counts() == api.counts()).then_some(())
+    });
+}
+
+#[test]
+fn births_at_zero_outlive_reloads_in_memory() {
+    births_outlive_reloads(&[], &Folder::new());
+}
+
+#[test]
+fn births_at_zero_outlive_reloads_of_a_state() {
+    let folder = Folder::new();
+    births_outlive_reloads(&[&folder.state()], &folder);
+}
