@@ -125,6 +125,18 @@ pub struct SavedRequests {
     pub paused_until: Option<Moment>,
 }
 
+impl SavedRequests {
+    /// Adds what another had paid for, by moments of the same boot. Of more places than any window has
+    /// (`most`) those are left that are freed last.
+    pub fn join(&mut self, mut other: Self, most: usize) {
+        self.paused_until = self.paused_until.max(other.paused_until);
+        self.places.append(&mut other.places);
+        self.places
+            .sort_unstable_by_key(|place| std::cmp::Reverse(place.free_at));
+        self.places.truncate(most);
+    }
+}
+
 /// One place of the window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SavedPlace {
@@ -157,5 +169,29 @@ impl Changes {
     /// Whether there is nothing to save.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_what_several_had_paid_for_no_more_is_left_than_a_window_has_places() {
+        let at = |seconds| Moment(Duration::from_secs(seconds));
+        let paid = |free_at: &[u64], paused_until: Option<u64>| SavedRequests {
+            boot: "boot".to_owned(),
+            places: (free_at.iter())
+                .map(|seconds| SavedPlace {
+                    free_at: at(*seconds),
+                    foreign: false,
+                })
+                .collect(),
+            paused_until: paused_until.map(at),
+        };
+        let mut all = paid(&[5, 30, 20], None);
+        all.join(paid(&[25, 10], Some(40)), 3);
+        all.join(paid(&[], Some(35)), 3);
+        assert_eq!(all, paid(&[30, 25, 20], Some(40)));
     }
 }

@@ -60,9 +60,11 @@ pub struct Fleet {
     accesses: Vec<(AccountConfig, Access)>,
     in_flight: Arc<Semaphore>,
     broken: mpsc::UnboundedSender<Account>,
-    /// What accounts had paid for in the process before that have another name now, or none: nobody
-    /// knows by which credential. None once the first accounts have taken over.
-    left_behind: Option<BTreeMap<Account, SavedRequests>>,
+    /// What accounts had paid for in the process before that have another name now, or none, together
+    /// and by the name of one of them: nobody knows by which credential.
+    left_behind: Option<(Account, SavedRequests)>,
+    /// Whether the first accounts have taken over.
+    has_begun: bool,
 }
 
 #[derive(Debug)]
@@ -88,7 +90,8 @@ impl Fleet {
             accesses: Vec::new(),
             in_flight: Arc::new(Semaphore::new(IN_FLIGHT_AT_MOST)),
             broken,
-            left_behind: Some(BTreeMap::new()),
+            left_behind: None,
+            has_begun: false,
         }
     }
 
@@ -109,6 +112,7 @@ impl Fleet {
             }
         }
         self.left_behind = None;
+        self.has_begun = true;
         self.show(&configs);
         self.forget_accesses();
         failed
@@ -116,16 +120,23 @@ impl Fleet {
 
     /// At the first start: which requests the window may still hold that no account will take up.
     async fn find_left_behind(&mut self, configs: &[AccountConfig]) -> Result<(), FleetError> {
-        let Some(left_behind) = &mut self.left_behind else {
+        if self.has_begun {
             return Ok(());
-        };
-        *left_behind = self.common.store.requests().await?;
+        }
+        let mut left_behind = self.common.store.requests().await?;
         for config in configs {
             left_behind.remove(&config.name);
         }
         // Those of another boot are too old to matter.
         let boot = clock::boot();
         left_behind.retain(|_, requests| requests.boot == boot);
+        let most = configs.iter().map(|config| config.limits.rate.requests);
+        let most = most.max().and_then(|most| usize::try_from(most).ok());
+        let join = |(payer, mut all): (Account, SavedRequests), (_, other)| {
+            all.join(other, most.unwrap_or(usize::MAX));
+            (payer, all)
+        };
+        self.left_behind = left_behind.into_iter().reduce(join);
         Ok(())
     }
 
@@ -242,7 +253,7 @@ impl Fleet {
         }
         let Limits { rate, timeout, .. } = config.limits;
         let access = Access::new(config.endpoint.credential.clone(), rate);
-        for (payer, requests) in self.left_behind.iter().flatten() {
+        if let Some((payer, requests)) = &self.left_behind {
             access.take_up(payer, requests, timeout);
         }
         self.accesses.push((config.clone(), access.clone()));

@@ -9,6 +9,7 @@ use crate::accounts::{BOTH, Folder, account, client, granting, reload, settle, w
 use crate::api::{self, Api};
 use crate::exporter::{Exporter, PATIENCE};
 use crate::http;
+use crate::samples::{Counts, Samples};
 use crate::wait::{throughout, until};
 
 #[test]
@@ -110,6 +111,46 @@ fn an_account_whose_secret_is_elsewhere_keeps_its_window() {
 }
 
 #[test]
+fn an_account_that_has_another_name_after_a_restart_keeps_its_window() {
+    let api = Api::start(silent(6));
+    let folder = Folder::new();
+    let exporter = folder.exporter(&[client("one", &api, &[])], &[&folder.state()]);
+    use_up(&exporter, "one");
+    // A kill.
+    drop(exporter);
+    let exporter = folder.exporter(&[client("two", &api, &[])], &[&folder.state()]);
+    scrape_for_a_second(&exporter);
+    until(PATIENCE, "the API has forgotten all requests", || {
+        exporter.get("/").body.contains("6 of 6").then_some(())
+    });
+    assert_eq!(exporter.stop().code, Some(0));
+    let database = rusqlite::Connection::open(folder.path("state")).expect("the state");
+    let held = "SELECT count(*) FROM places JOIN accounts ON account = id WHERE name = 'one'";
+    let held: i64 = database
+        .query_row(held, [], |row| row.get(0))
+        .expect("a number");
+    assert_eq!(
+        held, 0,
+        "after a move to another machine it would be held again"
+    );
+}
+
+#[test]
+fn a_restart_knows_what_an_account_had_asked_that_shared_the_credential_and_is_gone() {
+    let api = Api::start(silent(6));
+    let folder = Folder::new();
+    let accounts = [
+        client("one", &api, &["logs: [device]"]),
+        client("two", &api, &["logs: [admin]"]),
+    ];
+    let exporter = folder.exporter(&accounts, &[&folder.state()]);
+    use_up(&exporter, "one");
+    drop(exporter);
+    let exporter = folder.exporter(&accounts[..1], &[&folder.state()]);
+    scrape_for_a_second(&exporter);
+}
+
+#[test]
 fn an_account_whose_state_cannot_be_read_is_not_up_and_goes_on_when_it_can() {
     let (one, other) = (Api::start(api::at_rest()), Api::start(api::at_rest()));
     let folder = Folder::new();
@@ -164,48 +205,75 @@ fn hangups_without_end_neither_stop_a_read_nor_open_a_window() {
     settle(&exporter, &[("one", &api, &BOTH)]);
 }
 
-/// Scrapes regularly while hosts are born and the file changes: whoever is new to the scraper is shown
-/// at zero, and later at its value.
-fn births_outlive_reloads(flags: &[&str], folder: &Folder) {
-    let api = Api::start(api::at_rest());
-    let written = |round: usize| {
-        let timeout = format!("timeout: {}ms", 2000 + round);
-        folder.write(&[account("one", &api, &[&timeout])]);
-    };
-    let exporter = folder.exporter_with_births(&[account("one", &api, &[])], flags);
-    settle(&exporter, &[("one", &api, &BOTH)]);
-    let mut seen = exporter.scrape().counts();
-    let mut look = || {
-        std::thread::sleep(Duration::from_millis(150));
-        let samples = exporter.scrape();
+/// A scraper that is shown nothing first at another value than zero, and nothing that falls.
+struct Scraper {
+    agent: &'static str,
+    seen: Counts,
+}
+
+impl Scraper {
+    fn new(agent: &'static str, exporter: &Exporter) -> Self {
+        let mut scraper = Self {
+            agent,
+            seen: Counts::new(),
+        };
+        scraper.seen = scraper.scrape(exporter).counts();
+        scraper
+    }
+
+    fn scrape(&self, exporter: &Exporter) -> Samples {
+        let agent = [("User-Agent", self.agent)];
+        let answer = http::ask(exporter.address(), "GET", "/metrics", &agent);
+        Samples::parse(&answer.expect("an answer").body)
+    }
+
+    #[track_caller]
+    fn look(&mut self, exporter: &Exporter) -> Samples {
+        let samples = self.scrape(exporter);
         let counts = samples.counts();
         for (series, count) in &counts {
-            let before = seen.get(series);
-            assert!(
-                before.is_some() || *count == 0,
-                "{series:?} is born at {count}"
-            );
+            let (before, who) = (self.seen.get(series), self.agent);
+            let is_born = before.is_some() || *count == 0;
+            assert!(is_born, "to {who}, {series:?} is born at {count}");
             assert!(before <= Some(count), "{series:?} fell to {count}");
         }
-        seen = counts;
+        self.seen = counts;
         samples
+    }
+}
+
+/// Two scrape at different intervals, while hosts are born and the file changes.
+fn births_outlive_reloads(flags: &[&str], folder: &Folder) {
+    let api = Api::start(api::at_rest());
+    let exporter = folder.exporter_with_births(&[account("one", &api, &[])], flags);
+    settle(&exporter, &[("one", &api, &BOTH)]);
+    let (mut often, mut seldom) = (
+        Scraper::new("often", &exporter),
+        Scraper::new("seldom", &exporter),
+    );
+    let mut rounds = 0;
+    let mut round = || {
+        rounds += 1;
+        std::thread::sleep(Duration::from_millis(250));
+        if rounds % 4 == 0 {
+            seldom.look(&exporter);
+        }
+        often.look(&exporter)
     };
-    until(PATIENCE, "the scraper is regular", || {
-        (look().value("metaaccess_regular_scrapers", &[]) == 1.0).then_some(())
+    until(PATIENCE, "both are regular", || {
+        (round().value("metaaccess_regular_scrapers", &[]) == 2.0).then_some(())
     });
-    for round in 0..24 {
-        api.install_on(&[&format!("TEST-{round}")]);
-        if round % 4 != 3 {
-            written(round);
+    for birth in 0..24 {
+        api.install_on(&[&format!("TEST-{birth}")]);
+        if birth % 3 != 2 {
+            let timeout = format!("timeout: {}ms", 2000 + birth);
+            folder.write(&[account("one", &api, &[&timeout])]);
             assert_eq!(reload(&exporter).0, 200);
         }
-        look();
-        if round % 3 == 0 {
-            look();
-        }
+        round();
     }
     until(PATIENCE, "all have their values", || {
-        (look().counts() == api.counts()).then_some(())
+        (round().counts() == api.counts()).then_some(())
     });
 }
 
@@ -218,4 +286,43 @@ fn births_at_zero_outlive_reloads_in_memory() {
 fn births_at_zero_outlive_reloads_of_a_state() {
     let folder = Folder::new();
     births_outlive_reloads(&[&folder.state()], &folder);
+}
+
+#[test]
+fn a_reload_while_nothing_can_be_saved_neither_loses_nor_doubles_a_line() {
+    let api = Api::start(Settings {
+        rate_limit: api::limit(40, Duration::from_secs(4)),
+        headers: HeaderMode::Never,
+        ..api::alive()
+    });
+    let folder = Folder::new();
+    let exporter = folder.exporter(&[account("one", &api, &[])], &[&folder.state()]);
+    until(PATIENCE, "it is up", || {
+        exporter.scrape().is_up().then_some(())
+    });
+    let mut shown = exporter.scrape().counts();
+    let mut look = || {
+        let (samples, _) = exporter.scrape_honestly(&api);
+        let counts = samples.counts();
+        for (series, count) in &shown {
+            assert!(counts.get(series) >= Some(count), "{series:?} fell");
+        }
+        shown = counts;
+        samples
+    };
+    let other = rusqlite::Connection::open(folder.path("state")).expect("the state");
+    other.execute_batch("BEGIN IMMEDIATE").expect("locked");
+    api.install_on(&["TEST-1"; 3]);
+    for round in 0..2 {
+        let timeout = format!("timeout: {}ms", 2000 + round);
+        folder.write(&[account("one", &api, &[&timeout])]);
+        assert_eq!(reload(&exporter).0, 200);
+        assert!(!look().is_up(), "nothing can be saved");
+    }
+    other.execute_batch("ROLLBACK").expect("let go");
+    throughout(Duration::from_secs(1), || {
+        look();
+    });
+    api.pause();
+    settle(&exporter, &[("one", &api, &BOTH)]);
 }
