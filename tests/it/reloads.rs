@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use metaaccess_exporter::simulator::{Fault, HeaderMode, Kind, Settings};
+use metaaccess_exporter::simulator::{Fault, HeaderMode, Kind, Settings, Wait};
 
 use crate::accounts::{BOTH, Folder, account, client, granting, reload, settle, written};
 use crate::api::{self, Api};
@@ -283,7 +283,10 @@ fn a_reload_while_nothing_can_be_saved_neither_loses_nor_doubles_a_line() {
         ..api::alive()
     });
     let folder = Folder::new();
-    let exporter = folder.exporter(&[account("one", &api, &[])], &[&folder.state()]);
+    let exporter = folder.exporter(
+        &[account("one", &api, &["min_interval: 0s"])],
+        &[&folder.state()],
+    );
     until(PATIENCE, "it is up", || {
         exporter.scrape().is_up().then_some(())
     });
@@ -298,11 +301,26 @@ fn a_reload_while_nothing_can_be_saved_neither_loses_nor_doubles_a_line() {
         samples
     };
     let other = rusqlite::Connection::open(folder.path("state")).expect("the state");
-    other.execute_batch("BEGIN IMMEDIATE").expect("locked");
+    let wait = Wait {
+        ms: 500,
+        spread_ms: 0,
+    };
+    api.inject(Fault::always(Kind::Delay(wait)));
     api.install_on(&["TEST-1"; 3]);
+    let asked = api.requests().total;
+    std::thread::scope(|scope| {
+        let scrape = scope.spawn(&mut look);
+        until(PATIENCE, "a request is on its way", || {
+            (api.requests().total > asked).then_some(())
+        });
+        // The answer comes, and what it tells cannot be saved.
+        other.execute_batch("BEGIN IMMEDIATE").expect("locked");
+        assert!(!scrape.join().expect("a scrape").is_up());
+    });
+    api.clear_faults();
     for round in 0..2 {
         let timeout = format!("timeout: {}ms", 2000 + round);
-        folder.write(&[account("one", &api, &[&timeout])]);
+        folder.write(&[account("one", &api, &[&timeout, "min_interval: 0s"])]);
         assert_eq!(reload(&exporter).0, 200);
         assert!(!look().is_up(), "nothing can be saved");
     }
