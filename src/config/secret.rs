@@ -102,13 +102,24 @@ fn read_file(path: &Path) -> Result<Secret, SecretError> {
     Secret::new(text)
 }
 
-/// How the API knows us. Two accounts that are equal in this share what the API grants to it.
+/// How the API knows us.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Credential {
     /// An access token that somebody else renews.
     Token(SecretSource),
     /// An OAuth client, which fetches its tokens itself.
     Client { id: String, secret: SecretSource },
+}
+
+impl Credential {
+    /// Whether the API takes the two for one, wherever the secret of a client is kept.
+    pub fn is_one_with(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Token(source), Self::Token(other)) => source == other,
+            (Self::Client { id, .. }, Self::Client { id: other, .. }) => id == other,
+            _ => false,
+        }
+    }
 }
 
 /// Why there is no secret where one was to be. Never holds any of what was read.

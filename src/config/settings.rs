@@ -199,7 +199,7 @@ impl AccountConfig {
     /// limits are equal then.
     pub fn shares_with(&self, other: &Self) -> bool {
         let (one, other) = (&self.endpoint, &other.endpoint);
-        one.base_url == other.base_url && one.credential == other.credential
+        one.base_url == other.base_url && one.credential.is_one_with(&other.credential)
     }
 }
 

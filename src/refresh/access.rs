@@ -37,7 +37,7 @@ pub struct Access {
 
 #[derive(Debug)]
 struct Shared {
-    credential: Credential,
+    credential: Mutex<Credential>,
     budget: Mutex<Budget>,
     token: Mutex<Token>,
     /// Held by the one who fetches a token; the others wait for what comes of it.
@@ -100,7 +100,7 @@ impl Access {
         };
         Self {
             shared: Arc::new(Shared {
-                credential,
+                credential: Mutex::new(credential),
                 budget: Mutex::new(Budget::new(limit)),
                 token: Mutex::new(token),
                 fetching: Arc::default(),
@@ -149,10 +149,21 @@ impl Access {
     /// The token as it is now. Reads the file of a secret where it has to; waits while another account
     /// asks for a token.
     pub(super) async fn token(&self) -> Found {
-        match &self.shared.credential {
+        let credential = self.credential().clone();
+        match &credential {
             Credential::Token(source) => self.given(source).await,
             Credential::Client { id, secret } => self.leased(id, secret).await,
         }
+    }
+
+    /// Is known by this from now on: the same client, whose secret may be elsewhere.
+    pub fn is_known_by(&self, credential: Credential) {
+        *self.credential() = credential;
+    }
+
+    fn credential(&self) -> MutexGuard<'_, Credential> {
+        let credential = self.shared.credential.lock();
+        credential.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A token that is good although a newer one could not be had.
@@ -192,13 +203,14 @@ impl Access {
 
     /// Notes that the API refused this token, and says whether another one may be had at once.
     pub(super) fn refused(&self, used: &Secret) -> bool {
+        let is_given = matches!(*self.credential(), Credential::Token(_));
         let mut token = self.lock();
         let now = clock::now();
         // Another account may have a newer one by now.
         if token.held.as_ref() == Some(used) {
-            match self.shared.credential {
-                Credential::Token(_) => token.lease.refused_for_good(now),
-                Credential::Client { .. } => token.lease.refused(now),
+            match is_given {
+                true => token.lease.refused_for_good(now),
+                false => token.lease.refused(now),
             }
             token.held = None;
             token.failure = Some(Trouble {

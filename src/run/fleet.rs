@@ -249,6 +249,7 @@ impl Fleet {
             && let Some((_, access)) = self.accesses.get(nth)
         {
             access.limit_to(config.limits.rate);
+            access.is_known_by(config.endpoint.credential.clone());
             return (nth, access.clone());
         }
         let Limits { rate, timeout, .. } = config.limits;

@@ -218,8 +218,14 @@ fn accounts_that_share_a_credential_share_its_window_and_its_token() {
     let accounts = [
         client("devices", &api, &["logs: [device]"]),
         client("admins", &api, &["logs: [admin]"]),
-        client("both", &api, &[]),
+        // The same client, though its secret is kept elsewhere too.
+        written(
+            "both",
+            &api,
+            &["client_id: TEST-CLIENT", "client_secret_file: copy"],
+        ),
     ];
+    std::fs::copy(folder.path("secret"), folder.path("copy")).expect("copied");
     let exporter = folder.exporter(&accounts, &[&folder.state()]);
     throughout(Duration::from_secs(4), || {
         exporter.scrape();

@@ -10,17 +10,15 @@ use crate::config::settings::{AccountConfig, Endpoint};
 /// More warnings than this tell nothing new.
 const MOST_WARNINGS: usize = 10;
 
-/// What two endpoints have in common whose accounts share a budget: URL, client and secret.
+/// What two endpoints have in common whose accounts share a budget: the URL, and the client or the
+/// source of the token. So does [`AccountConfig::shares_with`] say.
 type Known<'a> = (&'a str, &'a str, &'a Path, &'a str);
 
 fn known(endpoint: &Endpoint) -> Known<'_> {
-    let (id, source) = match &endpoint.credential {
-        Credential::Token(source) => ("", source),
-        Credential::Client { id, secret } => (id.as_str(), secret),
-    };
-    let (path, text) = match source {
-        SecretSource::File(path) => (path.as_path(), ""),
-        SecretSource::Given(secret) => (Path::new(""), secret.expose()),
+    let (id, path, text) = match &endpoint.credential {
+        Credential::Client { id, .. } => (id.as_str(), Path::new(""), ""),
+        Credential::Token(SecretSource::File(path)) => ("", path.as_path(), ""),
+        Credential::Token(SecretSource::Given(token)) => ("", Path::new(""), token.expose()),
     };
     (endpoint.base_url.as_str(), id, path, text)
 }
@@ -81,9 +79,8 @@ fn secrets_apart(accounts: &[AccountConfig]) -> Vec<String> {
         let same = matches!(&first.endpoint.credential, Credential::Client { secret: its, .. } if its == secret);
         if !same {
             warnings.push(format!(
-                "the accounts {} and {} are one client with secrets of two files: the API has one budget \
-                 for both, but each counts its own requests, which may be twice as many; name the same \
-                 file for both",
+                "the accounts {} and {} are one client with secrets of two files: they share its requests \
+                 and its token, for which one of the secrets is used; name the same file for both",
                 first.name, account.name
             ));
         }

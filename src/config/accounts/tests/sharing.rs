@@ -39,11 +39,13 @@ fn accounts_with_one_credential_share_its_budget() {
         for (other_nth, other) in read.iter().enumerate() {
             assert_eq!(
                 account.shares_with(other),
-                nth == other_nth,
+                // Those of one client do, wherever its secret is.
+                nth == other_nth || nth.max(other_nth) == 1,
                 "{account:?} {other:?}"
             );
         }
-        assert_eq!(account.limits.min_interval, Duration::from_secs(15));
+        let seconds = if nth < 2 { 30 } else { 15 };
+        assert_eq!(account.limits.min_interval, Duration::from_secs(seconds));
     }
 }
 
@@ -107,12 +109,12 @@ fn a_client_with_secrets_of_two_files_is_warned_of() {
         folder.typed(&text, "", &[]).unwrap().warnings
     };
     let told = warnings(&client("b", "x", "two"));
-    assert_eq!(told.len(), 1, "{told:?}");
+    let is_of_it = |told: &String| told.contains("secrets of two files");
+    assert_eq!(told.iter().filter(|told| is_of_it(told)).count(), 1);
     assert!(
-        told[0].starts_with("the accounts a and b are one client with secrets of two files"),
+        told[0].starts_with("the accounts a and b are one client"),
         "{told:?}"
     );
-    let is_of_it = |told: &String| told.contains("two files");
     for others in [client("b", "x", "one"), client("b", "y", "two")] {
         assert!(!warnings(&others).iter().any(is_of_it), "{others}");
     }
