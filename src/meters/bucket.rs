@@ -30,7 +30,7 @@ const SAVE_BUCKETS: [f64; 10] = [
 /// Some metrics of the catalogue, by name.
 #[derive(Debug)]
 pub(super) struct Bucket {
-    families: HashMap<&'static str, Family>,
+    families: HashMap<&'static str, (&'static Metric, Family)>,
     /// Those that change with every scrape.
     live: Registry,
     /// All others.
@@ -54,7 +54,7 @@ pub(super) enum Family {
 /// The samples of a family as text. Its head is not among them: accounts share it.
 #[derive(Debug)]
 pub(super) struct Written {
-    pub(super) name: &'static str,
+    pub(super) metric: &'static Metric,
     pub(super) samples: String,
 }
 
@@ -67,7 +67,8 @@ impl Bucket {
         let mut families = HashMap::new();
         for metric in metrics {
             let registry = if is_live(metric) { &live } else { &settled };
-            families.insert(metric.name, Family::register(metric, registry)?);
+            let family = Family::register(metric, registry)?;
+            families.insert(metric.name, (metric, family));
         }
         Ok(Self {
             families,
@@ -79,7 +80,7 @@ impl Bucket {
     }
 
     pub(super) fn family(&self, metric: &Metric) -> Option<&Family> {
-        self.families.get(metric.name)
+        self.families.get(metric.name).map(|(_, family)| family)
     }
 
     /// Notes that one of the settled families was changed.
@@ -93,7 +94,7 @@ impl Bucket {
         format: Format,
         created: impl Fn(&str) -> Option<f64>,
     ) -> Vec<Written> {
-        written(&self.live.gather(), format, created)
+        self.written(&self.live, format, created)
     }
 
     /// All others, which are written only if one of them has changed.
@@ -111,42 +112,38 @@ impl Bucket {
         {
             return Arc::clone(text);
         }
-        let text: Arc<[Written]> = written(&self.settled.gather(), format, created).into();
+        let text: Arc<[Written]> = self.written(&self.settled, format, created).into();
         lock.insert(format, (changes, Arc::clone(&text)));
         text
+    }
+
+    /// The samples of all families of a registry that have any.
+    fn written(
+        &self,
+        registry: &Registry,
+        format: Format,
+        created: impl Fn(&str) -> Option<f64>,
+    ) -> Vec<Written> {
+        let write = |family: &MetricFamily| {
+            let (metric, _) = self.families.get(family.name())?;
+            let samples = match format {
+                Format::Text => plain_samples(family),
+                Format::OpenMetrics => openmetrics::samples(family, created(metric.name))
+                    .map_err(|error| error.to_string()),
+            };
+            let samples = samples.unwrap_or_else(|error| {
+                error!(%error, "the exporter's own metrics could not be written");
+                String::new()
+            });
+            Some(Written { metric, samples })
+        };
+        registry.gather().iter().filter_map(write).collect()
     }
 }
 
 pub(super) fn is_live(metric: &Metric) -> bool {
     let mut live = catalogue::LIVE.iter();
     live.any(|live| live.name == metric.name)
-}
-
-/// The samples of families, of which there is nothing else than those of the catalogue.
-fn written(
-    families: &[MetricFamily],
-    format: Format,
-    created: impl Fn(&str) -> Option<f64>,
-) -> Vec<Written> {
-    let write = |family: &MetricFamily| {
-        let metric = catalogue::ALL
-            .iter()
-            .find(|metric| metric.name == family.name())?;
-        let samples = match format {
-            Format::Text => plain_samples(family),
-            Format::OpenMetrics => openmetrics::samples(family, created(metric.name))
-                .map_err(|error| error.to_string()),
-        };
-        let samples = samples.unwrap_or_else(|error| {
-            error!(%error, "the exporter's own metrics could not be written");
-            String::new()
-        });
-        Some(Written {
-            name: metric.name,
-            samples,
-        })
-    };
-    families.iter().filter_map(write).collect()
 }
 
 fn plain_samples(family: &MetricFamily) -> Result<String, String> {

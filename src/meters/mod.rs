@@ -20,8 +20,8 @@ use crate::event::Account;
 use crate::exposition::{Format, Piece, label_into};
 use bucket::{Bucket, Family, Written, is_live};
 
-/// More than all heads of families take.
-const ROOM_FOR_HEADS: usize = 32 * 1024;
+/// More than the head of a family takes.
+const ROOM_FOR_A_HEAD: usize = 512;
 
 /// Every metric of the catalogue but the events.
 #[derive(Debug)]
@@ -298,23 +298,20 @@ fn is_of_an_account(metric: &Metric) -> bool {
     metric.labels.first() == Some(&"account")
 }
 
-/// The text of all families, in the order of the catalogue, each with the samples of all who have it.
+/// The text of all families, in the order of their names, each with the samples of all who have it.
 fn joined<'a>(format: Format, written: impl Iterator<Item = &'a Written>) -> String {
-    let mut families: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for family in written {
-        families
-            .entry(family.name)
-            .or_default()
-            .push(&family.samples);
+    let mut families: BTreeMap<&str, (&Metric, Vec<&str>)> = BTreeMap::new();
+    let mut length = 0;
+    for Written { metric, samples } in written {
+        let of_all = families.entry(metric.name);
+        of_all.or_insert((metric, Vec::new())).1.push(samples);
+        length += samples.len();
     }
     // A text that grows into its place takes twice of it meanwhile.
-    let length = families.values().flatten().map(|samples| samples.len());
-    let mut text = String::with_capacity(length.sum::<usize>() + ROOM_FOR_HEADS);
-    for metric in metrics() {
-        if let Some(samples) = families.get(metric.name) {
-            head_into(&mut text, format, metric);
-            text.extend(samples.iter().copied());
-        }
+    let mut text = String::with_capacity(length + families.len() * ROOM_FOR_A_HEAD);
+    for (metric, samples) in families.values() {
+        head_into(&mut text, format, metric);
+        text.extend(samples.iter().copied());
     }
     text
 }
