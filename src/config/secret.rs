@@ -111,17 +111,6 @@ pub enum Credential {
     Client { id: String, secret: SecretSource },
 }
 
-impl Credential {
-    /// Whether the API takes the two for one, wherever the secret of a client is kept.
-    pub fn is_one_with(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Token(source), Self::Token(other)) => source == other,
-            (Self::Client { id, .. }, Self::Client { id: other, .. }) => id == other,
-            _ => false,
-        }
-    }
-}
-
 /// Why there is no secret where one was to be. Never holds any of what was read.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {

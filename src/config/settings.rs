@@ -1,7 +1,7 @@
 //! What the command line means: plain data, complete and checked.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
@@ -198,8 +198,22 @@ impl AccountConfig {
     /// Whether the vendor knows the two by one credential, so that they have one budget. Their rate
     /// limits are equal then.
     pub fn shares_with(&self, other: &Self) -> bool {
-        let (one, other) = (&self.endpoint, &other.endpoint);
-        one.base_url == other.base_url && one.credential.is_one_with(&other.credential)
+        self.endpoint.grantee() == other.endpoint.grantee()
+    }
+}
+
+/// Whom the API grants a budget: by URL, and client or source of the token.
+pub(super) type Grantee<'a> = (&'a str, &'a str, &'a Path, &'a str);
+
+impl Endpoint {
+    /// Whom the API takes us for, wherever the secret of a client is kept. It may hold a token.
+    pub(super) fn grantee(&self) -> Grantee<'_> {
+        let (id, path, token) = match &self.credential {
+            Credential::Client { id, .. } => (id.as_str(), Path::new(""), ""),
+            Credential::Token(SecretSource::File(path)) => ("", path.as_path(), ""),
+            Credential::Token(SecretSource::Given(token)) => ("", Path::new(""), token.expose()),
+        };
+        (self.base_url.as_str(), id, path, token)
     }
 }
 

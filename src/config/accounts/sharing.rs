@@ -1,35 +1,21 @@
 //! Accounts that the vendor knows by one credential, and so by one budget.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use crate::config::duration;
-use crate::config::secret::{Credential, SecretSource};
-use crate::config::settings::{AccountConfig, Endpoint};
+use crate::config::secret::Credential;
+use crate::config::settings::{AccountConfig, Endpoint, Grantee};
 
 /// More warnings than this tell nothing new.
 const MOST_WARNINGS: usize = 10;
 
-/// What two endpoints have in common whose accounts share a budget: the URL, and the client or the
-/// source of the token. So does [`AccountConfig::shares_with`] say.
-type Known<'a> = (&'a str, &'a str, &'a Path, &'a str);
-
-fn known(endpoint: &Endpoint) -> Known<'_> {
-    let (id, path, text) = match &endpoint.credential {
-        Credential::Client { id, .. } => (id.as_str(), Path::new(""), ""),
-        Credential::Token(SecretSource::File(path)) => ("", path.as_path(), ""),
-        Credential::Token(SecretSource::Given(token)) => ("", Path::new(""), token.expose()),
-    };
-    (endpoint.base_url.as_str(), id, path, text)
-}
-
 /// The places of the endpoints that share a budget, group by group, in the order of the first of each.
 pub fn groups<'a>(endpoints: impl Iterator<Item = &'a Endpoint>) -> Vec<Vec<usize>> {
-    let mut places: BTreeMap<Known<'_>, usize> = BTreeMap::new();
+    let mut places: BTreeMap<Grantee<'_>, usize> = BTreeMap::new();
     let mut groups: Vec<Vec<usize>> = Vec::new();
     for (place, endpoint) in endpoints.enumerate() {
         let next = groups.len();
-        let group = *places.entry(known(endpoint)).or_insert(next);
+        let group = *places.entry(endpoint.grantee()).or_insert(next);
         match groups.get_mut(group) {
             Some(group) => group.push(place),
             None => groups.push(vec![place]),
