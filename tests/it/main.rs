@@ -75,6 +75,9 @@ mod slow_reads;
 #[cfg(test)]
 mod soak;
 #[cfg(test)]
+#[path = "../../dashboards/source/mod.rs"]
+mod source;
+#[cfg(test)]
 mod state;
 #[cfg(test)]
 mod tools;
@@ -86,3 +89,5 @@ mod wall_clock;
 mod watch;
 #[cfg(test)]
 mod web_config;
+#[cfg(test)]
+mod written;

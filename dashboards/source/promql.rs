@@ -1,0 +1,97 @@
+//! The pieces that queries are made of.
+//!
+//! An account's counts are the same whichever exporter shows them, and however many Prometheus
+//! servers keep them. So the highest of equal series is taken, over all labels that are not the
+//! metric's own, before anything is added up.
+
+use metaaccess_exporter::catalogue::{self, Metric};
+
+/// The account that is chosen.
+pub const ACCOUNT: &str = r#"account=~"$account""#;
+/// The logs of it that are chosen.
+pub const LOG: &str = r#"account=~"$account",event_type=~"$event_type""#;
+
+/// One series for each set of the metric's own labels: the highest of what several exporters show.
+pub fn highest(metric: &Metric, matchers: &str) -> String {
+    let selector = selector(metric.name, matchers);
+    format!("max by ({}) ({selector})", metric.labels.join(", "))
+}
+
+/// An operator or a function with its argument on lines of its own.
+pub fn around(operator: &str, argument: &str) -> String {
+    format!("{operator} (\n  {}\n)", argument.replace('\n', "\n  "))
+}
+
+/// `name{matchers}`, without braces where there is nothing to match.
+pub fn selector(name: &str, matchers: &str) -> String {
+    if matchers.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{name}{{{matchers}}}")
+    }
+}
+
+/// By how much a counter grew within a window, as a whole number: from its last value before the
+/// window, or else from its first within, to its highest within. So windows that follow each other
+/// count each line once, which `increase()` does not: it leaves out what came between two windows,
+/// and stretches the rest. It holds for counters that never fall, as those do that are kept in a
+/// state; where one fell all the same, nothing is counted rather than too much.
+pub fn growth(selector: &str, window: &str) -> String {
+    let before = format!("({selector} offset {window} or min_over_time({selector}[{window}]))");
+    let grown = format!("max_over_time({selector}[{window}])\n- {before},\n0");
+    around("clamp_min", &grown)
+}
+
+/// The growth of a counter of ours, one series for each set of its own labels.
+pub fn highest_growth(metric: &Metric, matchers: &str, window: &str) -> String {
+    growth_by(
+        &metric.labels.join(", "),
+        &selector(metric.name, matchers),
+        window,
+    )
+}
+
+/// The growth of the counts of events: those that the rules have added up over hosts, or those of
+/// each host, as the variable `counts` says. One series for each set of labels.
+pub fn events(matchers: &str, window: &str) -> String {
+    let selector = format!(r#"{{__name__=~"$counts",{matchers}}}"#);
+    growth_by(&catalogue::EVENTS.labels.join(", "), &selector, window)
+}
+
+/// The growth of the counts of events of each host.
+pub fn events_by_host(matchers: &str, window: &str) -> String {
+    highest_growth(&catalogue::EVENTS, matchers, window)
+}
+
+/// The growth of a counter, one series for each set of these labels.
+pub fn growth_by(labels: &str, selector: &str, window: &str) -> String {
+    around(&format!("max by ({labels})"), &growth(selector, window))
+}
+
+/// What is added up over all labels but these.
+pub fn sum_by(labels: &str, query: &str) -> String {
+    around(&format!("sum by ({labels})"), query)
+}
+
+/// A quantile of a histogram of ours, over the labels named.
+pub fn quantile(q: f64, metric: &Metric, matchers: &str, by: &str) -> String {
+    let selector = selector(&format!("{}_bucket", metric.name), matchers);
+    let own = metric.labels.join(", ");
+    let by = if by.is_empty() {
+        "le".to_owned()
+    } else {
+        format!("le, {by}")
+    };
+    format!(
+        "histogram_quantile({q}, sum by ({by}) (max by (le, {own}) (rate({selector}[$__rate_interval]))))"
+    )
+}
+
+/// A metric that every exporter shows once for itself, of those targets alone that are exporters of
+/// ours: one series for each instance, whichever Prometheus kept it.
+pub fn of_instances(query: &str) -> String {
+    format!(
+        "max by (instance) ({query} and on (job, instance) {})",
+        catalogue::BUILD.name
+    )
+}

@@ -1,0 +1,128 @@
+//! Series that Prometheus works out once for all: what dashboards and alerts read where there are
+//! many hosts.
+
+use std::fmt::Write;
+
+use metaaccess_exporter::catalogue;
+
+use crate::source::promql::{growth, highest, sum_by};
+use crate::source::rules::Rule;
+use crate::source::words;
+
+/// Whether the account was read, by whichever exporter shows it.
+pub const UP: &str = "account:metaaccess_up:max";
+/// The counts of events without the hosts. It never falls where the state is kept, also while one
+/// exporter takes over from another, since it is the same series before and after.
+pub const EVENTS: &str = "account_version_event:metaaccess_events_total:sum";
+/// Lines of the past hour by event.
+pub const HOUR: &str = "account_event:metaaccess_events:increase1h";
+pub const UNINSTALLS: &str = "account:metaaccess_uninstalls:increase1h";
+pub const UNINSTALLS_USUAL: &str = "account:metaaccess_uninstalls:avg1w";
+pub const NON_COMPLIANT: &str = "account:metaaccess_non_compliant:increase1h";
+pub const NON_COMPLIANT_USUAL: &str = "account:metaaccess_non_compliant:avg1w";
+pub const COMPLIANT: &str = "account:metaaccess_compliant:increase1h";
+pub const FAILED_LOG_ONS: &str = "account:metaaccess_failed_log_ons:increase1h";
+
+struct Recorded {
+    series: &'static str,
+    labels: &'static str,
+    meaning: &'static str,
+    expr: String,
+}
+
+/// In this order, since some read those before them.
+fn all() -> Vec<Recorded> {
+    let recorded = |series, labels, meaning, expr| Recorded {
+        series,
+        labels,
+        meaning,
+        expr,
+    };
+    vec![
+        recorded(
+            UP,
+            "`account`",
+            "`metaaccess_up` as the best of several exporters shows it",
+            highest(&catalogue::UP, ""),
+        ),
+        recorded(
+            EVENTS,
+            "`account`, `event_type`, `category`, `version`, `event`",
+            "`metaaccess_events_total` without the hosts, counted once however many exporters show it",
+            sum_by(
+                "account, event_type, category, version, event",
+                &highest(&catalogue::EVENTS, ""),
+            ),
+        ),
+        recorded(
+            HOUR,
+            "`account`, `event_type`, `event`",
+            "lines of the past hour, a whole number",
+            sum_by("account, event_type, event", &growth(EVENTS, "1h")),
+        ),
+        recorded(
+            UNINSTALLS,
+            "`account`",
+            "uninstalls and removals of the past hour",
+            of_hour(words::UNINSTALLED),
+        ),
+        recorded(
+            UNINSTALLS_USUAL,
+            "`account`",
+            "the average of them over the week before the past hour, or what there is of it",
+            usual(UNINSTALLS),
+        ),
+        recorded(
+            NON_COMPLIANT,
+            "`account`",
+            "changes to non-compliant of the past hour",
+            of_hour(words::NON_COMPLIANT),
+        ),
+        recorded(
+            NON_COMPLIANT_USUAL,
+            "`account`",
+            "the average of them over the week before the past hour, or what there is of it",
+            usual(NON_COMPLIANT),
+        ),
+        recorded(
+            COMPLIANT,
+            "`account`",
+            "changes to compliant of the past hour",
+            of_hour(words::COMPLIANT),
+        ),
+        recorded(
+            FAILED_LOG_ONS,
+            "`account`",
+            "failed log-ons of administrators of the past hour",
+            of_hour(words::FAILED_LOG_ON),
+        ),
+    ]
+}
+
+/// 0 where the account never had such an event, so that an average counts that time too.
+fn of_hour(matchers: &str) -> String {
+    format!("sum by (account) ({HOUR}{{{matchers}}})\nor\n{UP} * 0")
+}
+
+fn usual(series: &str) -> String {
+    format!("avg_over_time({series}[1w] offset 1h)")
+}
+
+pub fn rules() -> Vec<Rule> {
+    let rule = |recorded: Recorded| Rule::record(recorded.series, &recorded.expr);
+    all().into_iter().map(rule).collect()
+}
+
+/// The rows of a table.
+pub fn markdown() -> String {
+    all().iter().fold(String::new(), |mut rows, recorded| {
+        let Recorded {
+            series,
+            labels,
+            meaning,
+            ..
+        } = recorded;
+        let _ = writeln!(rows, "| `{series}` | {labels} | {meaning} |");
+        rows
+    })
+}
