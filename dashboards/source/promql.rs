@@ -31,14 +31,25 @@ pub fn selector(name: &str, matchers: &str) -> String {
     }
 }
 
+/// How far back before a window the last value of a counter is looked for, so that what is caught up
+/// with after an outage counts too.
+const BEFORE: &str = "1h";
+
 /// By how much a counter grew within a window, as a whole number: from its last value before the
 /// window, or else from its first within, to its highest within. So windows that follow each other
 /// count each line once, which `increase()` does not: it leaves out what came between two windows,
 /// and stretches the rest. It holds for counters that never fall, as those do that are kept in a
 /// state; where one fell all the same, nothing is counted rather than too much.
 pub fn growth(selector: &str, window: &str) -> String {
-    let before = format!("({selector} offset {window} or min_over_time({selector}[{window}]))");
-    let grown = format!("max_over_time({selector}[{window}])\n- {before},\n0");
+    growth_since(selector, window, BEFORE)
+}
+
+/// The same, with the last value before the window looked for further back, or less far.
+pub fn growth_since(selector: &str, window: &str, before: &str) -> String {
+    let first = format!(
+        "(last_over_time({selector}[{before}] offset {window}) or min_over_time({selector}[{window}]))"
+    );
+    let grown = format!("max_over_time({selector}[{window}])\n- {first},\n0");
     around("clamp_min", &grown)
 }
 

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use metaaccess_exporter::catalogue;
 
-use crate::source::promql::{growth, highest, sum_by};
+use crate::source::promql::{growth_since, highest, sum_by};
 use crate::source::rules::Rule;
 use crate::source::words;
 
@@ -57,8 +57,11 @@ fn all() -> Vec<Recorded> {
         recorded(
             HOUR,
             "`account`, `event_type`, `event`",
-            "lines of the past hour, a whole number",
-            sum_by("account, event_type, event", &growth(EVENTS, "1h")),
+            "lines counted in the past hour, a whole number; those too that an outage of up to a day held up",
+            sum_by(
+                "account, event_type, event",
+                &growth_since(EVENTS, "1h", "1d"),
+            ),
         ),
         recorded(
             UNINSTALLS,

@@ -3,7 +3,7 @@
 use metaaccess_exporter::catalogue;
 
 use super::Alert;
-use crate::source::promql::{highest, highest_growth, sum_by};
+use crate::source::promql::{highest, highest_growth, selector, sum_by};
 use crate::source::recording;
 use crate::source::settings::{
     LIMIT_SHARE, LINES_BEHIND, OWN_SHARE, READ_AGE, REFUSED_REQUESTS, UNPARSABLE,
@@ -111,11 +111,11 @@ fn lines_missed() -> Alert {
 }
 
 fn budget_starved() -> Alert {
+    // A counter of the process, which begins at 0 with it.
     let requests = |matchers| {
-        sum_by(
-            "account",
-            &highest_growth(&catalogue::REQUESTS, matchers, "15m"),
-        )
+        let requests = selector(catalogue::REQUESTS.name, matchers);
+        let sent = format!("max by (account, code) (increase({requests}[15m]))");
+        format!("sum by (account) ({sent})")
     };
     let (refused, sent) = (requests(r#"code="429""#), requests(""));
     let left = format!(
@@ -134,13 +134,11 @@ fn budget_starved() -> Alert {
             "{refused}\n\
              >= {refusals}\n\
              or\n\
-             (\n\
-             {sent}\n\
-             / on (account)\n\
-             (900 * {allowed})\n\
-             < {share}\n\
-             and on (account)\n\
-             {left} == 0\n\
+             (\n  \
+               {sent}\n  \
+               / on (account) (900 * {allowed})\n  \
+               < {share}\n  \
+               and on (account) {left} == 0\n\
              )"
         ),
         wait: Some("5m"),
