@@ -42,7 +42,7 @@ impl Panel {
         panel.json["fieldConfig"]["defaults"]["decimals"] = json!(0);
         panel.json["fieldConfig"]["defaults"]["min"] = json!(0);
         panel.json["interval"] = json!("1m");
-        panel.json["maxDataPoints"] = json!(120);
+        panel.json["maxDataPoints"] = json!(60);
         panel
     }
 
