@@ -418,7 +418,7 @@ fn state() -> Row {
         highest(&catalogue::STATE_SAVED_TIMESTAMP, ACCOUNT)
     ));
     let epochs = format!(
-        "max by (backend, epoch) ({} * on (instance, job) group_left () {} * 1000)",
+        "max by (backend, epoch) ({} * on (instance, job) group_left () max by (instance, job) ({}) * 1000)",
         catalogue::STATE.name,
         catalogue::STATE_CREATED.name
     );

@@ -55,18 +55,34 @@ pub fn growth_since(selector: &str, window: &str, before: &str) -> String {
 
 /// The growth of a counter of ours, one series for each set of its own labels.
 pub fn highest_growth(metric: &Metric, matchers: &str, window: &str) -> String {
-    growth_by(
-        &metric.labels.join(", "),
-        &selector(metric.name, matchers),
-        window,
-    )
+    let is = |kept: &Metric| kept.name == metric.name;
+    let labels = metric.labels.join(", ");
+    let selector = selector(metric.name, matchers);
+    match is(&catalogue::EVENTS) || catalogue::KEPT.iter().any(is) {
+        true => kept_growth_by(&labels, &selector, window),
+        false => growth_by(&labels, &selector, window),
+    }
 }
 
 /// The growth of the counts of events: those that the rules have added up over hosts, or those of
 /// each host, as the variable `counts` says. One series for each set of labels.
 pub fn events(matchers: &str, window: &str) -> String {
     let selector = format!(r#"{{__name__=~"$counts",{matchers}}}"#);
-    growth_by(&catalogue::EVENTS.labels.join(", "), &selector, window)
+    kept_growth_by(&catalogue::EVENTS.labels.join(", "), &selector, window)
+}
+
+/// The growth of a counter that goes on where it was under whichever name its exporter is scraped
+/// next, as that of a replaced pod: the highest of all before a window is what was counted by then.
+fn kept_growth_by(labels: &str, selector: &str, window: &str) -> String {
+    let grown = format!(
+        "max by ({labels}) (max_over_time({selector}[{window}]))\n\
+         - (\n  \
+         max by ({labels}) (last_over_time({selector}[{BEFORE}] offset {window}))\n  \
+         or\n  \
+         min by ({labels}) (min_over_time({selector}[{window}]))\n\
+         ),\n0"
+    );
+    around("clamp_min", &grown)
 }
 
 /// The growth of the counts of events of each host.
@@ -74,7 +90,8 @@ pub fn events_by_host(matchers: &str, window: &str) -> String {
     highest_growth(&catalogue::EVENTS, matchers, window)
 }
 
-/// The growth of a counter, one series for each set of these labels.
+/// The growth of a counter that begins at 0 with each exporter: the highest, for each set of these
+/// labels.
 pub fn growth_by(labels: &str, selector: &str, window: &str) -> String {
     around(&format!("max by ({labels})"), &growth(selector, window))
 }
