@@ -112,11 +112,38 @@ fn answer(head: &str, body: &[u8]) -> io::Result<Answer> {
         body: String::new(),
         sent: body.len(),
     };
+    let chunked = answer.header("transfer-encoding") == Some("chunked");
+    let body = if chunked {
+        joined(body)?
+    } else {
+        body.to_vec()
+    };
     answer.body = match answer.header("content-encoding") {
-        Some("gzip") => text(unzipped(body)?)?,
-        _ => text(body.to_vec())?,
+        Some("gzip") => text(unzipped(&body)?)?,
+        _ => text(body)?,
     };
     Ok(answer)
+}
+
+/// What came in chunks, of which the last is empty.
+fn joined(mut body: &[u8]) -> io::Result<Vec<u8>> {
+    let mut joined = Vec::new();
+    loop {
+        let end = body.windows(2).position(|two| two == b"\r\n");
+        let (size, rest) = body.split_at(end.ok_or_else(|| odd("no size of a chunk"))?);
+        let size = std::str::from_utf8(size).map(|size| usize::from_str_radix(size, 16));
+        let Ok(Ok(size)) = size else {
+            return Err(odd("a chunk without a size"));
+        };
+        let Some(chunk) = rest.get(2..2 + size) else {
+            return Err(odd("no whole chunk"));
+        };
+        if size == 0 {
+            return Ok(joined);
+        }
+        joined.extend_from_slice(chunk);
+        body = rest.get(4 + size..).unwrap_or_default();
+    }
 }
 
 /// What is in exactly one member of gzip.
@@ -153,4 +180,21 @@ pub fn ask(
 #[track_caller]
 pub fn get(address: SocketAddr, path: &str) -> Answer {
     ask(address, "GET", path, &[]).unwrap_or_else(|error| panic!("GET {path}: {error}"))
+}
+
+/// The answer to a POST of a form, which must come.
+#[track_caller]
+pub fn post_form(address: SocketAddr, path: &str, form: &str) -> Answer {
+    let length = form.len().to_string();
+    let headers = [
+        ("Connection", "close"),
+        ("Content-Type", "application/x-www-form-urlencoded"),
+        ("Content-Length", &length),
+    ];
+    let sent = || -> io::Result<Answer> {
+        let mut stream = connect(address)?;
+        stream.write_all((request("POST", path, &headers) + form).as_bytes())?;
+        receive(stream)
+    };
+    sent().unwrap_or_else(|error| panic!("POST {path}: {error}"))
 }

@@ -31,6 +31,8 @@ mod door;
 #[cfg(test)]
 mod door_limits;
 #[cfg(test)]
+mod doubling;
+#[cfg(test)]
 mod economy;
 #[cfg(test)]
 mod exporter;
@@ -38,6 +40,8 @@ mod exporter;
 mod faults;
 #[cfg(test)]
 mod formats;
+#[cfg(test)]
+mod grafana;
 #[cfg(test)]
 mod hostnames;
 #[cfg(test)]
@@ -61,9 +65,15 @@ mod oddities;
 #[cfg(test)]
 mod outbound;
 #[cfg(test)]
+mod panels;
+#[cfg(test)]
 mod peer;
 #[cfg(test)]
 mod program;
+#[cfg(test)]
+mod prometheus;
+#[cfg(test)]
+mod promql;
 #[cfg(test)]
 mod real_prometheus;
 #[cfg(test)]
@@ -87,6 +97,8 @@ mod wait;
 mod wall_clock;
 #[cfg(test)]
 mod watch;
+#[cfg(test)]
+mod watched;
 #[cfg(test)]
 mod web_config;
 #[cfg(test)]

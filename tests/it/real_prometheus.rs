@@ -2,21 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use metaaccess_exporter::event::EventType;
 use metaaccess_exporter::simulator::{Kind, Raw};
 use serde_json::Value;
-use tempfile::TempDir;
 
 use crate::api::{self, Api};
 use crate::documents::fenced;
 use crate::exporter::{Exporter, PATIENCE};
-use crate::http;
-use crate::program::Program;
+use crate::prometheus::{Prometheus, documented as scrape_config};
 use crate::tools::tool;
 use crate::wait::{throughout, until};
 use crate::web_config::Web;
@@ -24,111 +20,6 @@ use crate::web_config::Web;
 /// What the README gives for installs per version.
 const INSTALLS: &str =
     r#"sum by (version) (metaaccess_events_total{category="MetaAccess",event="Installed"})"#;
-
-/// Prometheus is ready within this, even on a busy machine.
-const START: Duration = Duration::from_secs(40);
-
-/// A running Prometheus that scrapes one exporter.
-#[derive(Debug)]
-struct Prometheus {
-    _program: Program,
-    address: SocketAddr,
-    _folder: TempDir,
-}
-
-impl Prometheus {
-    /// Starts it on a free port; anew, where another program was quicker to take that.
-    fn start(prometheus: &Command, exporter: &Exporter) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        Self::start_in(prometheus, folder, &scrape_config(exporter))
-    }
-
-    /// As `start`, in a folder of its own, where the configuration's other files are.
-    fn start_in(prometheus: &Command, folder: TempDir, config: &str) -> Self {
-        let file = folder.path().join("prometheus.yml");
-        std::fs::write(&file, config).expect("written");
-        let ready = || -> Option<(Program, SocketAddr)> {
-            let address = free_address();
-            let program = launch(prometheus, folder.path(), address);
-            becomes_ready(program, address)
-        };
-        let mut tries = (0..5).filter_map(|_| ready());
-        let (program, address) = tries.next().expect("a Prometheus that starts");
-        Self {
-            _program: program,
-            address,
-            _folder: folder,
-        }
-    }
-
-    /// The values of an instant query, by the label's value.
-    fn query(&self, query: &str, label: &str) -> BTreeMap<String, f64> {
-        let encoded = url::form_urlencoded::byte_serialize(query.as_bytes());
-        let path = format!("/api/v1/query?query={}", encoded.collect::<String>());
-        let answer = http::get(self.address, &path);
-        let told: Value = serde_json::from_str(&answer.body).expect("JSON");
-        assert_eq!(told["status"], "success", "{told}");
-        let series = told["data"]["result"].as_array().expect("a vector");
-        let value = |series: &Value| {
-            let name = series["metric"][label].as_str().unwrap_or_default();
-            let value = series["value"][1].as_str()?.parse().ok()?;
-            Some((name.to_owned(), value))
-        };
-        series.iter().filter_map(value).collect()
-    }
-}
-
-/// An address that nothing listens on at this moment, where only these tests look for one.
-fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.3:0").expect("a free port");
-    listener.local_addr().expect("an address")
-}
-
-fn launch(prometheus: &Command, folder: &Path, address: SocketAddr) -> Program {
-    let mut command = Command::new(prometheus.get_program());
-    command.current_dir(folder);
-    command.arg(format!(
-        "--config.file={}",
-        folder.join("prometheus.yml").display()
-    ));
-    command.arg(format!(
-        "--storage.tsdb.path={}",
-        folder.join("data").display()
-    ));
-    command.arg(format!("--web.listen-address={address}"));
-    Program::start(command)
-}
-
-/// The program once it is ready; none if it ended, as where its port was taken.
-fn becomes_ready(mut program: Program, address: SocketAddr) -> Option<(Program, SocketAddr)> {
-    let is_ready = until(START, "Prometheus is ready", || {
-        if program.has_ended() {
-            return Some(false);
-        }
-        let answer = http::ask(address, "GET", "/-/ready", &[]);
-        answer
-            .is_ok_and(|answer| answer.status == 200)
-            .then_some(true)
-    });
-    is_ready.then_some((program, address))
-}
-
-/// The documented configuration, with this exporter for a target and every second.
-fn scrape_config(exporter: &Exporter) -> String {
-    let mut config = include_str!("../../deploy/prometheus/prometheus.yml").to_owned();
-    for (documented, here) in [
-        ("scrape_interval: 15s", "scrape_interval: 1s".to_owned()),
-        ("scrape_timeout: 10s", "scrape_timeout: 1s".to_owned()),
-        (
-            "metaaccess-exporter.example.com:19720",
-            exporter.address().to_string(),
-        ),
-    ] {
-        assert!(config.contains(documented), "{documented} is documented");
-        config = config.replace(documented, &here);
-    }
-    config
-}
 
 /// Installs by version, as the simulator knows them.
 fn installs(api: &Api) -> BTreeMap<String, f64> {
@@ -275,7 +166,7 @@ fn a_real_prometheus_scrapes_by_tls_with_a_certificate_and_a_password_as_the_rea
     std::fs::write(folder.path().join("password"), "secret").expect("written");
     let job = "  - job_name: metaaccess\n";
     let secured = [job, &documented("tls_config:"), "\n"].concat();
-    let config = scrape_config(&exporter);
+    let config = scrape_config(exporter.address());
     assert!(config.contains(job));
     let prometheus = Prometheus::start_in(&prometheus, folder, &config.replace(job, &secured));
     until(PATIENCE, "Prometheus scrapes well", || {

@@ -1,0 +1,477 @@
+//! What the panels show where a real Prometheus scraped real exporters of the simulated API: something
+//! in each, and the truth.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use metaaccess_exporter::event::Event;
+
+use crate::grafana::{Dashboard, Opened, Query};
+use crate::prometheus::{Prometheus, Series};
+use crate::samples::Counts;
+use crate::tools::tool;
+use crate::watched::{COMPANY, HOSTILE, MALFORMED, Watched};
+
+const OVERVIEW: &str = "metaaccess-overview";
+const DEVICE: &str = "metaaccess-device";
+const EXPORTER: &str = "metaaccess-exporter";
+
+/// Queries that find nothing on a healthy company, and why. One that finds something is no longer to
+/// be excused.
+const MAY_BE_EMPTY: [Excuse; 2] = [
+    Excuse {
+        dashboard: EXPORTER,
+        title: "Refused at the door",
+        metric: "metaaccess_exporter_connections_refused_total",
+        reason: "no server opens more connections than there are places for",
+    },
+    Excuse {
+        dashboard: EXPORTER,
+        title: "Refused at the door",
+        metric: "metaaccess_exporter_panics_total",
+        reason: "only a mistake of the exporter's counts there",
+    },
+];
+
+/// A query that may be empty.
+struct Excuse {
+    dashboard: &'static str,
+    title: &'static str,
+    metric: &'static str,
+    reason: &'static str,
+}
+
+fn excuse(dashboard: &Dashboard, query: &Query<'_>) -> Option<&'static Excuse> {
+    MAY_BE_EMPTY.iter().find(|excuse| {
+        let is_of = (excuse.dashboard, excuse.title) == (dashboard.name(), query.place);
+        is_of && query.expr.contains(excuse.metric)
+    })
+}
+
+fn watched() -> Option<Arc<Watched>> {
+    Some(Watched::shared(&tool("prometheus")?))
+}
+
+/// A dashboard as it is opened in a test: of one host, where it is about one.
+#[track_caller]
+pub fn opened<'a>(
+    dashboard: &Dashboard,
+    watched: &Watched,
+    prometheus: &'a Prometheus,
+    host: &str,
+) -> Opened<'a> {
+    let hosts = [host];
+    let host: (&str, &[&str]) = ("hostname", &hosts);
+    let opened = Opened::open(dashboard, prometheus, watched.range, &[host]);
+    opened.unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn has_data(series: &[Series]) -> bool {
+    let mut points = series.iter().flat_map(|series| &series.points);
+    points.any(|(_, value)| value.is_finite())
+}
+
+/// Asks everything of every dashboard, and gives what went wrong.
+fn asked_of(watched: &Watched, prometheus: &Prometheus) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for dashboard in Dashboard::all() {
+        let name = dashboard.name();
+        let opened = opened(&dashboard, watched, prometheus, &watched.busiest_device());
+        for query in dashboard.panel_queries() {
+            let excuse = excuse(&dashboard, &query);
+            let found = opened.ask(&query).map(|found| has_data(&found));
+            let said = match (found, excuse) {
+                (Err(error), _) => error,
+                (Ok(true), None) | (Ok(false), Some(_)) => continue,
+                (Ok(false), None) => format!("{}: nothing: {}", query.place, query.expr),
+                (Ok(true), Some(Excuse { reason, .. })) => {
+                    format!(
+                        "{}: something, though {reason}: {}",
+                        query.place, query.expr
+                    )
+                }
+            };
+            wrong.push(format!("{name}: {said}"));
+        }
+        for query in dashboard.annotation_queries() {
+            let found = opened.ask_for_marks(&query, AFTERWARDS);
+            let said = match found.map(|found| has_data(&found)) {
+                Err(error) => error,
+                Ok(true) => continue,
+                Ok(false) => format!("no mark: {}: {}", query.place, query.expr),
+            };
+            wrong.push(format!("{name}: {said}"));
+        }
+    }
+    wrong
+}
+
+/// Seconds after which what was new is so no more.
+const AFTERWARDS: f64 = 300.0;
+
+#[test]
+fn every_query_of_every_dashboard_finds_something_in_what_the_rules_recorded() {
+    let Some(watched) = watched() else { return };
+    let wrong = asked_of(&watched, &watched.ruled);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_query_of_every_dashboard_finds_something_without_the_rules() {
+    let Some(watched) = watched() else { return };
+    let wrong = asked_of(&watched, &watched.plain);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A panel whose numbers are known.
+struct Headline {
+    dashboard: &'static str,
+    title: &'static str,
+    /// The labels of its series.
+    by: &'static [&'static str],
+    of: fn(&str, &Event) -> bool,
+    count: Count,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Count {
+    /// Of what happened.
+    Growth,
+    /// Of that and the history before it.
+    Ever,
+    /// The highest ten of what happened.
+    Top,
+}
+
+const fn headline(
+    dashboard: &'static str,
+    title: &'static str,
+    by: &'static [&'static str],
+    of: fn(&str, &Event) -> bool,
+) -> Headline {
+    Headline {
+        dashboard,
+        title,
+        by,
+        of,
+        count: Count::Growth,
+    }
+}
+
+const fn ever(headline: Headline) -> Headline {
+    Headline {
+        count: Count::Ever,
+        ..headline
+    }
+}
+
+const fn top(headline: Headline) -> Headline {
+    Headline {
+        count: Count::Top,
+        ..headline
+    }
+}
+
+fn all(_: &str, _: &Event) -> bool {
+    true
+}
+
+fn installs(_: &str, event: &Event) -> bool {
+    event.labels().category == "MetaAccess" && event.labels().event == "Installed"
+}
+
+fn uninstalls(_: &str, event: &Event) -> bool {
+    ["Uninstalled by a user", "Removed by an administrator"].contains(&event.labels().event)
+}
+
+fn non_compliant(_: &str, event: &Event) -> bool {
+    event.labels().event == "Changed status to non-compliant"
+}
+
+fn compliance(log: &str, event: &Event) -> bool {
+    non_compliant(log, event) || event.labels().event == "Changed status to compliant"
+}
+
+fn of_admins(log: &str, _: &Event) -> bool {
+    log == "admin"
+}
+
+fn failed_log_ons(_: &str, event: &Event) -> bool {
+    event.labels().event == "Admin Failed Authentication"
+}
+
+fn with_version(_: &str, event: &Event) -> bool {
+    !event.labels().version.is_empty()
+}
+
+const EVENT: &[&str] = &["event"];
+const VERSION: &[&str] = &["version"];
+
+const HEADLINES: [Headline; 25] = [
+    headline(OVERVIEW, "Installs", &[], installs),
+    headline(OVERVIEW, "Uninstalls", &[], uninstalls),
+    headline(OVERVIEW, "Turned non-compliant", &[], non_compliant),
+    headline(OVERVIEW, "Failed log-ons", &[], failed_log_ons),
+    headline(OVERVIEW, "Lines", &[], all),
+    headline(OVERVIEW, "Installs by version", VERSION, installs),
+    headline(OVERVIEW, "Share of installs by version", VERSION, installs),
+    ever(headline(
+        OVERVIEW,
+        "Share of all installs so far",
+        VERSION,
+        installs,
+    )),
+    headline(OVERVIEW, "Uninstalls and removals", EVENT, uninstalls),
+    headline(OVERVIEW, "Changes of compliance", EVENT, compliance),
+    headline(OVERVIEW, "Lines by event", EVENT, all),
+    headline(
+        OVERVIEW,
+        "Events by category",
+        &["event_type", "category", "event"],
+        all,
+    ),
+    top(headline(OVERVIEW, "Busiest hosts", &["hostname"], all)),
+    headline(OVERVIEW, "Activity of administrators", EVENT, of_admins),
+    headline(
+        OVERVIEW,
+        "Failed log-ons by account",
+        &["account"],
+        failed_log_ons,
+    ),
+    top(headline(
+        OVERVIEW,
+        "Failed log-ons by host",
+        &["account", "hostname"],
+        failed_log_ons,
+    )),
+    headline(DEVICE, "Lines", &[], all),
+    headline(DEVICE, "Installs", &[], installs),
+    headline(DEVICE, "Uninstalls", &[], uninstalls),
+    headline(DEVICE, "Turned non-compliant", &[], non_compliant),
+    headline(DEVICE, "Versions", VERSION, with_version),
+    headline(DEVICE, "Events", EVENT, all),
+    headline(DEVICE, "Lines by version", VERSION, with_version),
+    headline(
+        DEVICE,
+        "In the range",
+        &["event_type", "category", "version", "event"],
+        all,
+    ),
+    ever(headline(
+        DEVICE,
+        "Ever counted",
+        &["event_type", "category", "version", "event"],
+        all,
+    )),
+];
+
+/// Numbers by the values of the labels.
+type Numbers = BTreeMap<Vec<String>, f64>;
+
+impl Headline {
+    /// What it has to show, where it is about this host alone if any.
+    fn truth(&self, watched: &Watched, host: Option<&str>) -> Numbers {
+        let counts: Counts = match self.count {
+            Count::Ever => watched.after.clone(),
+            Count::Growth | Count::Top => watched.growth(),
+        };
+        let mut numbers = Numbers::new();
+        for ((log, event), count) in counts {
+            let labels = event.labels();
+            let is_its = host.is_none_or(|host| labels.hostname == host);
+            if !is_its || !(self.of)(&log, &event) {
+                continue;
+            }
+            let label = |name: &&str| match *name {
+                "account" => COMPANY.to_owned(),
+                "event_type" => log.clone(),
+                "category" => labels.category.to_owned(),
+                "version" => labels.version.to_owned(),
+                "hostname" => labels.hostname.to_owned(),
+                "event" => labels.event.to_owned(),
+                other => panic!("{other}"),
+            };
+            let key = self.by.iter().map(label).collect();
+            *numbers.entry(key).or_default() += count as f64;
+        }
+        if self.by.is_empty() {
+            numbers.entry(Vec::new()).or_default();
+        }
+        numbers
+    }
+
+    /// What it shows. Of a label that is missing the value is empty, as everywhere in Prometheus.
+    fn shown(&self, query: &Query<'_>, found: &[Series]) -> Numbers {
+        let mut numbers = Numbers::new();
+        for series in found {
+            let strange = series.labels.keys().find(|key| !self.by.contains(&&***key));
+            assert_eq!(strange, None, "{}: {series:?}", self.title);
+            let label = |name: &&str| series.labels.get(*name).cloned().unwrap_or_default();
+            let key: Vec<String> = self.by.iter().map(label).collect();
+            let before = numbers.insert(key, number(query, series));
+            assert_eq!(before, None, "{}: {series:?}", self.title);
+        }
+        if !self.by.is_empty() {
+            numbers.retain(|_, number| *number != 0.0);
+        }
+        numbers
+    }
+}
+
+/// The sum of bars, and else what is shown last.
+pub fn number(query: &Query<'_>, series: &Series) -> f64 {
+    let values = series.points.iter().map(|(_, value)| *value);
+    let mut values = values.filter(|value| value.is_finite());
+    if query.is_bars() {
+        return values.sum();
+    }
+    values.next_back().unwrap_or(f64::NAN)
+}
+
+/// Where the headlines that are `wanted` differ from the truth, in a dashboard as it is opened.
+fn untrue(
+    watched: &Watched,
+    dashboard: &Dashboard,
+    opened: &Opened<'_>,
+    host: Option<&str>,
+    wanted: fn(&Query<'_>) -> bool,
+) -> Vec<String> {
+    let queries = dashboard.panel_queries();
+    let mut wrong = Vec::new();
+    for headline in &HEADLINES {
+        if headline.dashboard != dashboard.name() {
+            continue;
+        }
+        let title = headline.title;
+        let mut found = queries.iter().filter(|query| query.place == title);
+        let (Some(query), None) = (found.next(), found.next()) else {
+            panic!("{}: not one query: {title}", dashboard.file);
+        };
+        if !wanted(query) {
+            continue;
+        }
+        let series = opened.ask(query).unwrap_or_else(|error| panic!("{error}"));
+        let (shown, truth) = (
+            headline.shown(query, &series),
+            headline.truth(watched, host),
+        );
+        let is_true = match headline.count {
+            Count::Top => is_top(&shown, &truth),
+            Count::Growth | Count::Ever => shown == truth,
+        };
+        if !is_true {
+            let place = dashboard.name();
+            let differing = difference(&shown, &truth);
+            wrong.push(format!("{place}: {title} of {host:?}: {differing:?}"));
+        }
+    }
+    wrong
+}
+
+/// What is shown and what is true, where it differs.
+fn difference(shown: &Numbers, truth: &Numbers) -> Vec<(Vec<String>, Option<f64>, Option<f64>)> {
+    let keys: BTreeSet<_> = shown.keys().chain(truth.keys()).collect();
+    let both = keys.into_iter().map(|key| {
+        let number = |numbers: &Numbers| numbers.get(key).copied();
+        (key.clone(), number(shown), number(truth))
+    });
+    both.filter(|(_, shown, truth)| shown != truth).collect()
+}
+
+/// Whether these are ten of the truth, and none of the others is higher.
+fn is_top(shown: &Numbers, truth: &Numbers) -> bool {
+    let sorted = |numbers: &Numbers| {
+        let mut values: Vec<f64> = numbers.values().copied().collect();
+        values.sort_by(|a, b| b.total_cmp(a));
+        values.truncate(10);
+        values
+    };
+    let are_true = shown
+        .iter()
+        .all(|(key, value)| truth.get(key) == Some(value));
+    are_true && sorted(shown) == sorted(truth)
+}
+
+/// The dashboards with the hosts on which they are opened: any, and those that are asked for.
+fn openings(watched: &Watched) -> Vec<(Dashboard, Option<String>)> {
+    let mut all = Vec::new();
+    for dashboard in Dashboard::all() {
+        if dashboard.name() == DEVICE {
+            for host in [watched.busiest_device(), HOSTILE.to_owned()] {
+                all.push((dashboard.clone(), Some(host)));
+            }
+        } else {
+            all.push((dashboard, None));
+        }
+    }
+    all
+}
+
+/// Holds every headline against the truth in this server, with steps of so many seconds, if not those
+/// of the panels.
+fn assert_true(prometheus: fn(&Watched) -> &Prometheus, steps: Option<f64>) {
+    let Some(watched) = watched() else { return };
+    let prometheus = prometheus(&watched);
+    let mut wrong = Vec::new();
+    for (dashboard, host) in openings(&watched) {
+        let asked = host.as_deref().unwrap_or_default();
+        let opened = opened(&dashboard, &watched, prometheus, asked);
+        let (opened, wanted): (_, fn(&Query<'_>) -> bool) = match steps {
+            Some(steps) => (opened.with_steps_of(steps), |query| query.is_bars()),
+            None => (opened, |_| true),
+        };
+        wrong.extend(untrue(
+            &watched,
+            &dashboard,
+            &opened,
+            host.as_deref(),
+            wanted,
+        ));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_headline_panels_show_the_truth_from_what_the_rules_recorded() {
+    assert_true(|watched| &watched.ruled, None);
+}
+
+#[test]
+fn the_headline_panels_show_the_truth_without_the_rules() {
+    assert_true(|watched| &watched.plain, None);
+}
+
+/// The exporter was started anew meanwhile, and some bars begin while it is away.
+#[test]
+fn bars_of_any_width_add_up_to_the_truth_from_what_the_rules_recorded() {
+    assert_true(|watched| &watched.ruled, Some(2.0));
+}
+
+#[test]
+fn bars_of_any_width_add_up_to_the_truth_without_the_rules() {
+    assert_true(|watched| &watched.plain, Some(2.0));
+}
+
+#[test]
+fn the_panels_of_the_exporter_count_accounts_and_lines_as_they_are() {
+    let Some(watched) = watched() else { return };
+    let dashboards = Dashboard::all();
+    let dashboard = dashboards.iter().find(|it| it.name() == EXPORTER);
+    let dashboard = dashboard.expect("the dashboard of the exporter");
+    let opened = opened(dashboard, &watched, &watched.ruled, "");
+    for (title, truth) in [
+        ("Accounts read", 1.0),
+        ("Accounts failing", 1.0),
+        ("Unsaved", 0.0),
+        // Both logs of one account, and the one that can be read of the other.
+        ("Logs ready", 3.0),
+        ("Lines that cannot be read", MALFORMED as f64),
+    ] {
+        let queries = dashboard.panel_queries().into_iter();
+        let mut queries = queries.filter(|query| query.place == title);
+        let query = queries.next().unwrap_or_else(|| panic!("no {title}"));
+        let found = opened.ask(&query).unwrap_or_else(|error| panic!("{error}"));
+        let shown: f64 = found.iter().map(|series| number(&query, series)).sum();
+        assert_eq!(shown, truth, "{title}: {found:?}");
+    }
+}
