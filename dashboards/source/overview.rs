@@ -126,6 +126,7 @@ fn versions() -> Row {
                 "Installs since the bar before. Marks show when the first installs of a version came. The sum is that of the range.",
             )
             .query(&over_time, "{{version}}")
+            .empty("None ever")
             .wide(12),
             Panel::pie(
                 "Share of installs by version",
@@ -139,6 +140,7 @@ fn versions() -> Row {
                 "Of all installs ever counted, by version. Devices that were uninstalled since are still in.",
             )
             .query(&so_far, "{{version}}")
+            .empty("None ever")
             .wide(6),
         ],
     )

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::grafana::{Dashboard, Opened, Query};
-use crate::panels::number;
+use crate::headlines::number;
 use crate::prometheus::{Labels, Prometheus};
 use crate::promql::{Selector, named};
 use crate::tools::tool;

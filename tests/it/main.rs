@@ -25,6 +25,8 @@ mod counting;
 #[cfg(test)]
 mod crowds;
 #[cfg(test)]
+mod dashboards;
+#[cfg(test)]
 mod documents;
 #[cfg(test)]
 mod door;
@@ -42,6 +44,8 @@ mod faults;
 mod formats;
 #[cfg(test)]
 mod grafana;
+#[cfg(test)]
+mod headlines;
 #[cfg(test)]
 mod hostnames;
 #[cfg(test)]
@@ -74,6 +78,8 @@ mod program;
 mod prometheus;
 #[cfg(test)]
 mod promql;
+#[cfg(test)]
+mod queries;
 #[cfg(test)]
 mod real_prometheus;
 #[cfg(test)]

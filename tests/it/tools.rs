@@ -33,17 +33,33 @@ pub fn python_module(name: &str) -> Option<Command> {
     None
 }
 
+/// A command that runs Python with a package that `tests/run` unpacked; or none.
+pub fn python_package(name: &str) -> Option<Command> {
+    let folders = folders_of_path()
+        .into_iter()
+        .map(|folder| folder.join("python"));
+    for folder in folders.filter(|folder| folder.join(name).is_dir()) {
+        for python in ["/usr/bin/python3", "python3"] {
+            let mut import = Command::new(python);
+            import.args(["-c", &format!("import {name}")]);
+            import.env("PYTHONPATH", &folder).stderr(Stdio::null());
+            if import.status().is_ok_and(|status| status.success()) {
+                let mut python = Command::new(python);
+                python.env("PYTHONPATH", folder);
+                return Some(python);
+            }
+        }
+    }
+    skip(&format!("python3 with {name}"));
+    None
+}
+
 /// A library that can be loaded before a program's own ones, or none if it is neither in a folder of
 /// `PATH`, where `tests/run` unpacks it, nor where Debian has it.
 pub fn library(name: &str) -> Option<PathBuf> {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "it is for the tests, and no setting"
-    )]
-    let path = std::env::var_os("PATH").unwrap_or_default();
     let installed = std::fs::read_dir("/usr/lib").into_iter().flatten();
     let installed = installed.filter_map(|folder| Some(folder.ok()?.path().join("faketime")));
-    let folders = std::env::split_paths(&path).chain(installed);
+    let folders = folders_of_path().into_iter().chain(installed);
     let found = folders
         .map(|folder| folder.join(name))
         .find(|it| it.is_file());
@@ -51,6 +67,15 @@ pub fn library(name: &str) -> Option<PathBuf> {
         skip(name);
     }
     found
+}
+
+fn folders_of_path() -> Vec<PathBuf> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "it is for the tests, and no setting"
+    )]
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).collect()
 }
 
 /// Says that a test is skipped, or fails it where all have to run.

@@ -34,8 +34,9 @@ pub const MALFORMED: u64 = 3;
 /// All servers have seen what there is within this, even on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The exporter's counts in a server, or those that its rules record.
-const RAW: &str = r#"sum(max by (event_type, category, version, hostname, event) (metaaccess_events_total{account="company"}))"#;
+/// The counts in a server: those of the exporter that has the fewest yet, and those that its rules
+/// record.
+const RAW: &str = r#"min(sum by (instance, replica) (metaaccess_events_total{account="company"}))"#;
 const RECORDED: &str = r#"sum(max by (event_type, category, version, event) (account_version_event:metaaccess_events_total:sum{account="company"}))"#;
 
 /// The company at rest, after its exporter was watched from the beginning.

@@ -1,0 +1,212 @@
+//! Every query that users are given, in dashboards, rules and the README, held against the catalogue.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+
+use metaaccess_exporter::catalogue::{self, Kind};
+use serde_json::Value;
+
+use crate::documents::{assert_accepts, assert_marked, fenced, read};
+use crate::grafana::{Dashboard, list, text};
+use crate::promql::named;
+use crate::tools::tool;
+
+/// Where the rules are.
+pub const RULES: &str = "dashboards/rules/metaaccess.rules.yml";
+
+/// The rules of all groups.
+fn rules() -> Vec<Value> {
+    let file: Value = serde_saphyr::from_str(&read(RULES)).expect("YAML");
+    let groups = list(&file["groups"]);
+    let rules: Vec<Value> = groups
+        .flat_map(|group| list(&group["rules"]).cloned())
+        .collect();
+    assert!(!rules.is_empty(), "no rules");
+    rules
+}
+
+/// The names that the rules record.
+fn recorded() -> BTreeSet<String> {
+    let rules = rules();
+    let names = rules.iter().map(|rule| text(rule, "record").to_owned());
+    names.filter(|name| !name.is_empty()).collect()
+}
+
+/// What dashboards and rules ask, and where it stands.
+fn of_dashboards_and_rules() -> Vec<(String, String)> {
+    let mut queries = Vec::new();
+    for dashboard in Dashboard::all() {
+        let all = [dashboard.panel_queries(), dashboard.annotation_queries()].concat();
+        let place = |place: &str| format!("{}: {place}", dashboard.file);
+        queries.extend(
+            all.iter()
+                .map(|query| (place(query.place), query.expr.to_owned())),
+        );
+        for variable in dashboard.variables() {
+            let query = text(&variable["query"], "query");
+            queries.push((place(text(variable, "name")), inside_label_values(query)));
+        }
+    }
+    for rule in rules() {
+        let name = format!("{}{}", text(&rule, "record"), text(&rule, "alert"));
+        queries.push((format!("{RULES}: {name}"), text(&rule, "expr").to_owned()));
+    }
+    queries.retain(|(_, query)| !query.is_empty());
+    queries
+}
+
+fn of_the_readme() -> Vec<(String, String)> {
+    let in_readme = fenced("promql");
+    assert!(!in_readme.is_empty(), "no queries in the README");
+    let queries = in_readme.iter().flat_map(|text| text.split("\n\n"));
+    queries
+        .map(|query| ("README.md".to_owned(), query.to_owned()))
+        .collect()
+}
+
+fn all_queries() -> Vec<(String, String)> {
+    [of_dashboards_and_rules(), of_the_readme()].concat()
+}
+
+/// The series of `label_values(series, label)`, which is Grafana's and not PromQL.
+fn inside_label_values(query: &str) -> String {
+    let call = query.strip_prefix("label_values(");
+    let series = call.and_then(|call| call.rsplit_once(',')).map(|(s, _)| s);
+    series.unwrap_or(query).to_owned()
+}
+
+/// The metric of the catalogue that a series belongs to: a histogram has its name with three endings.
+fn metric_of(name: &str) -> Option<&'static str> {
+    let mut metrics = catalogue::ALL.iter();
+    let metric = metrics.find(|metric| {
+        let endings: &[&str] = match metric.kind {
+            Kind::Histogram => &["_bucket", "_sum", "_count"],
+            Kind::Counter | Kind::Gauge => &[""],
+        };
+        let rest = name.strip_prefix(metric.name);
+        rest.is_some_and(|rest| endings.contains(&rest))
+    });
+    metric.map(|metric| metric.name)
+}
+
+/// Ours, a histogram's, a setting's, or one that Prometheus or a cluster adds to each target.
+fn label_exists(label: &str) -> bool {
+    const OTHERS: [&str; 6] = ["le", "job", "instance", "pod", "__name__", "setting"];
+    let mut ours = catalogue::ALL.iter().flat_map(|metric| metric.labels);
+    ours.any(|name| *name == label) || OTHERS.contains(&label)
+}
+
+#[test]
+fn queries_name_only_metrics_and_labels_that_there_are() {
+    let recorded = recorded();
+    for (place, query) in all_queries() {
+        let named = named(&query);
+        assert!(
+            !named.names().is_empty() || query.starts_with("vector("),
+            "{place}: {query}"
+        );
+        for name in named.names() {
+            let exists = metric_of(name).is_some() || recorded.contains(name);
+            let is_other = ["$counts", "up"].contains(&name);
+            assert!(exists || is_other, "{place}: {name}\n{query}");
+        }
+        for label in &named.labels {
+            assert!(label_exists(label), "{place}: {label}\n{query}");
+        }
+    }
+}
+
+#[test]
+fn promtool_understands_every_query() {
+    let Some(mut promtool) = tool("promtool") else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let rules = folder.path().join("queries.yml");
+    let mut text = "groups:\n- name: queries\n  rules:\n".to_owned();
+    for (number, (place, query)) in all_queries().into_iter().enumerate() {
+        let query = with_durations_filled_in(&query);
+        // JSON's strings are YAML's too.
+        let _ = writeln!(
+            text,
+            "  - record: query:{number}\n    labels: {{place: {}}}\n    expr: {}",
+            Value::from(place),
+            Value::from(query)
+        );
+    }
+    std::fs::write(&rules, text).unwrap();
+    assert_accepts(promtool.args(["check", "rules"]).arg(&rules));
+}
+
+#[test]
+fn promtool_understands_the_rules() {
+    let Some(mut promtool) = tool("promtool") else {
+        return;
+    };
+    let rules = crate::documents::path(RULES);
+    assert_accepts(promtool.args(["check", "rules"]).arg(rules));
+}
+
+/// Other variables stand between quotes.
+fn with_durations_filled_in(query: &str) -> String {
+    query
+        .replace("$__rate_interval", "1m")
+        .replace("$__interval", "1m")
+        .replace("$__range", "1h")
+}
+
+/// Metrics that neither a dashboard nor a rule reads, and why.
+const UNUSED: [(&str, &str); 7] = [
+    (
+        "metaaccess_log_order_info",
+        "it is found once for a log; `metaaccess-exporter check` says it too",
+    ),
+    (
+        "metaaccess_series_overflowed",
+        "what is beyond the limits is shown in lines, which is what it costs",
+    ),
+    (
+        "metaaccess_exporter_config_last_reload_success_timestamp_seconds",
+        "whether the last change took over is shown, and alerted on",
+    ),
+    (
+        "metaaccess_exporter_web_config_last_reload_success_timestamp_seconds",
+        "whether the last change took over is shown, and alerted on",
+    ),
+    (
+        "process_virtual_memory_bytes",
+        "resident memory is what the machine has to have",
+    ),
+    (
+        "process_max_fds",
+        "`--web.max-connections` bounds the open ones, which are shown, far below it",
+    ),
+    ("process_threads", "it hardly changes"),
+];
+
+#[test]
+fn the_dashboards_readme_lists_metrics_that_nothing_there_reads_and_why() {
+    let used: BTreeSet<&str> = of_dashboards_and_rules()
+        .iter()
+        .flat_map(|(_, query)| {
+            let named = named(query);
+            let metrics: Vec<&str> = named.names().into_iter().filter_map(metric_of).collect();
+            metrics
+        })
+        .collect();
+    let reasons: BTreeMap<&str, &str> = BTreeMap::from(UNUSED);
+    let mut rows = String::new();
+    for metric in catalogue::ALL {
+        let reason = reasons.get(metric.name);
+        assert_eq!(
+            used.contains(metric.name),
+            reason.is_none(),
+            "{}: read, or with a reason why not",
+            metric.name
+        );
+        if let Some(reason) = reason {
+            let _ = writeln!(rows, "| `{}` | {reason} |", metric.name);
+        }
+    }
+    assert_marked("dashboards/README.md", "unused-metrics", &rows);
+}
