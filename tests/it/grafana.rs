@@ -114,9 +114,9 @@ impl Query<'_> {
         self.target["instant"] == true
     }
 
-    /// Whether the panel draws bars, each for the time since the one before.
-    pub fn is_bars(&self) -> bool {
-        self.panel["fieldConfig"]["defaults"]["custom"]["drawStyle"] == "bars"
+    /// Whether each point counts what there was since the one before, as bars do.
+    pub fn is_of_intervals(&self) -> bool {
+        self.expr.contains("$__interval")
     }
 
     /// Points in seconds: the panel's range by its points, but never below an interval that is set.

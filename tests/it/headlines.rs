@@ -207,11 +207,11 @@ impl Headline {
     }
 }
 
-/// The sum of bars, and else what is shown last.
+/// The sum of what was counted in intervals, and else what is shown last.
 pub fn number(query: &Query<'_>, series: &Series) -> f64 {
     let values = series.points.iter().map(|(_, value)| *value);
     let mut values = values.filter(|value| value.is_finite());
-    if query.is_bars() {
+    if query.is_of_intervals() {
         return values.sum();
     }
     values.next_back().unwrap_or(f64::NAN)

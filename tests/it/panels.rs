@@ -1,8 +1,7 @@
 //! What the panels show where a real Prometheus scraped real exporters of the simulated API: something
 //! in each, and the truth.
 
-use std::sync::Arc;
-
+use crate::doubling;
 use crate::grafana::{Dashboard, Opened, Query};
 use crate::headlines::{Count, HEADLINES, difference, is_top, number};
 use crate::prometheus::{Prometheus, Series};
@@ -44,8 +43,63 @@ fn excuse(dashboard: &Dashboard, query: &Query<'_>) -> Option<&'static Excuse> {
     })
 }
 
-fn watched() -> Option<Arc<Watched>> {
-    Some(Watched::shared(&tool("prometheus")?))
+/// What has to hold, and what of it does not.
+type Check = (&'static str, fn(&Watched) -> Vec<String>);
+
+const CHECKS: [Check; 9] = [
+    (
+        "every query of every dashboard finds something in what the rules recorded",
+        |watched| asked_of(watched, &watched.ruled),
+    ),
+    (
+        "every query of every dashboard finds something without the rules",
+        |watched| asked_of(watched, &watched.plain),
+    ),
+    (
+        "the headline panels show the truth from what the rules recorded",
+        |watched| untrue(watched, &watched.ruled, None),
+    ),
+    (
+        "the headline panels show the truth without the rules",
+        |watched| untrue(watched, &watched.plain, None),
+    ),
+    (
+        "bars of any width add up to the truth from what the rules recorded",
+        |watched| untrue(watched, &watched.ruled, Some(NARROW)),
+    ),
+    (
+        "bars of any width add up to the truth without the rules",
+        |watched| untrue(watched, &watched.plain, Some(NARROW)),
+    ),
+    (
+        "the panels of the exporter count accounts and lines as they are",
+        miscounted,
+    ),
+    (
+        "two exporters that count the same double no panel",
+        |watched| doubling::differing(watched, &watched.pair, 1),
+    ),
+    ("two replicas of Prometheus double no panel", |watched| {
+        doubling::differing(watched, &watched.replicas, 0)
+    }),
+];
+
+/// Seconds of a bar; some begin while the exporter is started anew.
+const NARROW: f64 = 2.0;
+
+/// All in one test, since what they look at takes longer to come about than to be looked at.
+#[test]
+fn the_panels_of_all_dashboards_show_what_happened_and_nothing_twice() {
+    let Some(prometheus) = tool("prometheus") else {
+        return;
+    };
+    let watched = Watched::new(&prometheus);
+    let mut wrong = Vec::new();
+    for (what, check) in CHECKS {
+        let found = check(&watched);
+        wrong.extend(found.iter().map(|found| format!("not so: {what}: {found}")));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 /// A dashboard as it is opened in a test: of one host, where it is about one.
@@ -105,22 +159,8 @@ fn asked_of(watched: &Watched, prometheus: &Prometheus) -> Vec<String> {
 /// Seconds after which what was new is so no more.
 const AFTERWARDS: f64 = 300.0;
 
-#[test]
-fn every_query_of_every_dashboard_finds_something_in_what_the_rules_recorded() {
-    let Some(watched) = watched() else { return };
-    let wrong = asked_of(&watched, &watched.ruled);
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-}
-
-#[test]
-fn every_query_of_every_dashboard_finds_something_without_the_rules() {
-    let Some(watched) = watched() else { return };
-    let wrong = asked_of(&watched, &watched.plain);
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-}
-
 /// Where the headlines that are `wanted` differ from the truth, in a dashboard as it is opened.
-fn untrue(
+fn untrue_in(
     watched: &Watched,
     dashboard: &Dashboard,
     opened: &Opened<'_>,
@@ -174,71 +214,44 @@ fn openings(watched: &Watched) -> Vec<(Dashboard, Option<String>)> {
     all
 }
 
-/// Holds every headline against the truth in this server, with steps of so many seconds, if not those
-/// of the panels.
-fn assert_true(prometheus: fn(&Watched) -> &Prometheus, steps: Option<f64>) {
-    let Some(watched) = watched() else { return };
-    let prometheus = prometheus(&watched);
+/// Where headlines differ from the truth in this server, with steps of so many seconds, if not those of
+/// the panels.
+fn untrue(watched: &Watched, prometheus: &Prometheus, steps: Option<f64>) -> Vec<String> {
     let mut wrong = Vec::new();
-    for (dashboard, host) in openings(&watched) {
+    for (dashboard, host) in openings(watched) {
         let asked = host.as_deref().unwrap_or_default();
-        let opened = opened(&dashboard, &watched, prometheus, asked);
+        let opened = opened(&dashboard, watched, prometheus, asked);
         let (opened, wanted): (_, fn(&Query<'_>) -> bool) = match steps {
-            Some(steps) => (opened.with_steps_of(steps), |query| query.is_bars()),
+            Some(steps) => (opened.with_steps_of(steps), |query| query.is_of_intervals()),
             None => (opened, |_| true),
         };
-        wrong.extend(untrue(
-            &watched,
-            &dashboard,
-            &opened,
-            host.as_deref(),
-            wanted,
-        ));
+        let host = host.as_deref();
+        wrong.extend(untrue_in(watched, &dashboard, &opened, host, wanted));
     }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    wrong
 }
 
-#[test]
-fn the_headline_panels_show_the_truth_from_what_the_rules_recorded() {
-    assert_true(|watched| &watched.ruled, None);
-}
-
-#[test]
-fn the_headline_panels_show_the_truth_without_the_rules() {
-    assert_true(|watched| &watched.plain, None);
-}
-
-/// The exporter was started anew meanwhile, and some bars begin while it is away.
-#[test]
-fn bars_of_any_width_add_up_to_the_truth_from_what_the_rules_recorded() {
-    assert_true(|watched| &watched.ruled, Some(2.0));
-}
-
-#[test]
-fn bars_of_any_width_add_up_to_the_truth_without_the_rules() {
-    assert_true(|watched| &watched.plain, Some(2.0));
-}
-
-#[test]
-fn the_panels_of_the_exporter_count_accounts_and_lines_as_they_are() {
-    let Some(watched) = watched() else { return };
+/// Numbers of the exporter's panels that are not what they have to be.
+fn miscounted(watched: &Watched) -> Vec<String> {
     let dashboards = Dashboard::all();
     let dashboard = dashboards.iter().find(|it| it.name() == EXPORTER);
     let dashboard = dashboard.expect("the dashboard of the exporter");
-    let opened = opened(dashboard, &watched, &watched.ruled, "");
-    for (title, truth) in [
+    let opened = opened(dashboard, watched, &watched.ruled, "");
+    let truth = [
         ("Accounts read", 1.0),
         ("Accounts failing", 1.0),
         ("Unsaved", 0.0),
         // Both logs of one account, and the one that can be read of the other.
         ("Logs ready", 3.0),
         ("Lines that cannot be read", MALFORMED as f64),
-    ] {
+    ];
+    let wrong = truth.into_iter().filter_map(|(title, truth)| {
         let queries = dashboard.panel_queries().into_iter();
         let mut queries = queries.filter(|query| query.place == title);
         let query = queries.next().unwrap_or_else(|| panic!("no {title}"));
         let found = opened.ask(&query).unwrap_or_else(|error| panic!("{error}"));
         let shown: f64 = found.iter().map(|series| number(&query, series)).sum();
-        assert_eq!(shown, truth, "{title}: {found:?}");
-    }
+        (shown != truth).then(|| format!("{title}: shown {shown}, true {truth}"))
+    });
+    wrong.collect()
 }

@@ -1,15 +1,14 @@
 //! A company whose exporters are watched by several Prometheus servers while all kinds of things
-//! happen: what the dashboards are opened on. All tests that want it at the same time share one.
+//! happen: what the dashboards are opened on.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::process::Command;
-use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use metaaccess_exporter::clock;
 use metaaccess_exporter::event::EventType;
-use metaaccess_exporter::simulator::{Fault, Kind, Line, Raw};
+use metaaccess_exporter::simulator::{Fault, Kind, Line, Raw, Settings};
 use serde_json::Value;
 
 use crate::accounts::{Folder, account, client, granting};
@@ -60,21 +59,8 @@ pub struct Watched {
     _apis: [Api; 2],
 }
 
-static SHARED: Mutex<Weak<Watched>> = Mutex::new(Weak::new());
-
 impl Watched {
-    /// The one that others look at now, or a new one.
-    pub fn shared(prometheus: &Command) -> Arc<Self> {
-        // Where it cannot be made for one test, it is not tried again for the others.
-        let mut shared = SHARED.lock().expect("a company that is watched");
-        shared.upgrade().unwrap_or_else(|| {
-            let new = Arc::new(Self::new(prometheus));
-            *shared = Arc::downgrade(&new);
-            new
-        })
-    }
-
-    fn new(prometheus: &Command) -> Self {
+    pub fn new(prometheus: &Command) -> Self {
         let begin = clock::unix_now().as_secs_f64();
         let apis = apis();
         let folders = [Folder::new(), Folder::new()];
@@ -129,7 +115,10 @@ impl Watched {
 
 /// A company that stands still after 23 hours, and one whose device log cannot be read.
 fn apis() -> [Api; 2] {
-    let company = Api::shared_with_others(api::alive());
+    let company = Api::shared_with_others(Settings {
+        rate: 60.0,
+        ..api::alive()
+    });
     company.pause();
     let failing = Api::shared_with_others(granting(api::at_rest()));
     failing.fail_device_log(Kind::Status {
@@ -249,13 +238,13 @@ fn something_happens(
     company.inject(Fault::next(Kind::Html, 3).on_logs());
     let with_a_body = http::post_form(exporter.address(), "/metrics", "a=b");
     assert_eq!(with_a_body.status, 413);
-    more(60);
+    more(120);
     assert_eq!(exporter.stop().code, Some(0));
-    more(40);
+    more(60);
     let exporter = self::exporter(folder, apis);
     moved(exporter.address());
     company.append(&told(company));
-    more(60);
+    more(120);
     company.pause();
     exporter
 }
