@@ -45,7 +45,7 @@ pub struct Extra {
 pub struct Prometheus {
     _program: Program,
     address: SocketAddr,
-    folder: TempDir,
+    _folder: TempDir,
 }
 
 impl Prometheus {
@@ -60,10 +60,9 @@ impl Prometheus {
         Self::launched(prometheus, folder, config, &[])
     }
 
-    /// Starts it with targets that can be changed later.
+    /// Starts it with these targets, whether they are up or not.
     pub fn watching(prometheus: &Command, targets: &[SocketAddr], extra: &Extra) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        write_targets(folder.path(), targets);
         if let Some(rules) = &extra.rules {
             std::fs::write(folder.path().join("rules.yml"), rules).expect("written");
         }
@@ -71,7 +70,7 @@ impl Prometheus {
             true => &["--web.enable-remote-write-receiver"],
             false => &[],
         };
-        Self::launched(prometheus, folder, &config(extra), flags)
+        Self::launched(prometheus, folder, &config(targets, extra), flags)
     }
 
     /// Starts it on a free port; anew, where another program was quicker to take that.
@@ -79,7 +78,8 @@ impl Prometheus {
         let file = folder.path().join("prometheus.yml");
         std::fs::write(&file, config).expect("written");
         let ready = || -> Option<(Program, SocketAddr)> {
-            let address = free_address();
+            // Only these tests look for one there.
+            let address = free_address("127.0.0.3");
             let program = launch(prometheus, folder.path(), address, flags);
             becomes_ready(program, address)
         };
@@ -88,17 +88,12 @@ impl Prometheus {
         Self {
             _program: program,
             address,
-            folder,
+            _folder: folder,
         }
     }
 
     pub fn address(&self) -> SocketAddr {
         self.address
-    }
-
-    /// Scrapes these targets from now on, where it was started by `watching`.
-    pub fn watch(&self, targets: &[SocketAddr]) {
-        write_targets(self.folder.path(), targets);
     }
 
     /// What the API answers; an error where it is one, and where it came with a warning.
@@ -208,9 +203,9 @@ fn series(data: &Value) -> Result<Vec<Series>, String> {
     Ok(all.iter().map(one).collect())
 }
 
-/// An address that nothing listens on at this moment, where only these tests look for one.
-fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.3:0").expect("a free port");
+/// An address of this host that nothing listens on at this moment.
+pub fn free_address(host: &str) -> SocketAddr {
+    let listener = TcpListener::bind((host, 0)).expect("a free port");
     listener.local_addr().expect("an address")
 }
 
@@ -262,7 +257,7 @@ pub fn documented(exporter: SocketAddr) -> String {
 }
 
 /// Everything every second.
-fn config(extra: &Extra) -> String {
+fn config(targets: &[SocketAddr], extra: &Extra) -> String {
     let mut config =
         "global:\n  scrape_interval: 1s\n  scrape_timeout: 1s\n  evaluation_interval: 1s\n"
             .to_owned();
@@ -278,15 +273,8 @@ fn config(extra: &Extra) -> String {
             "remote_write:\n- url: http://{address}/api/v1/write\n  queue_config: {{batch_send_deadline: 500ms}}\n"
         );
     }
-    config += "scrape_configs:\n- job_name: metaaccess\n  file_sd_configs:\n  - files: [targets.json]\n    refresh_interval: 1s\n";
-    config
-}
-
-/// Writes the file of targets, all of it at one moment.
-fn write_targets(folder: &Path, targets: &[SocketAddr]) {
     let targets: Vec<String> = targets.iter().map(SocketAddr::to_string).collect();
-    let text = serde_json::json!([{ "targets": targets }]).to_string();
-    let new = folder.join("new.json");
-    std::fs::write(&new, text).expect("written");
-    std::fs::rename(&new, folder.join("targets.json")).expect("renamed");
+    let targets = serde_json::json!(targets);
+    let job = "scrape_configs:\n- job_name: metaaccess\n  static_configs:\n  - targets:";
+    config + job + " " + &targets.to_string() + "\n"
 }

@@ -15,7 +15,8 @@ use crate::accounts::{Folder, account, client, granting};
 use crate::api::{self, Api};
 use crate::exporter::Exporter;
 use crate::http;
-use crate::prometheus::{Extra, Prometheus};
+use crate::program::Program;
+use crate::prometheus::{Extra, Prometheus, free_address};
 use crate::samples::Counts;
 use crate::wait::until;
 
@@ -64,14 +65,13 @@ impl Watched {
         let begin = clock::unix_now().as_secs_f64();
         let apis = apis();
         let folders = [Folder::new(), Folder::new()];
-        let [first, second] = [&folders[0], &folders[1]].map(|folder| exporter(folder, &apis));
-        let (one, two) = (first.address(), second.address());
-        let servers = servers(prometheus, one, two);
+        let [here, there, second] = ["127.0.0.5", "127.0.0.6", "127.0.0.7"].map(free_address);
+        let first = exporter(&folders[0], &apis, here);
+        let servers = servers(prometheus, &[here, there], second);
+        let second = exporter(&folders[1], &apis, second);
         let before = apis[0].counts();
         servers.know(&before);
-        let first = something_happens(&apis, first, &folders[0], |first| {
-            servers.watch(first, two);
-        });
+        let first = something_happens(&apis, first, &folders[0], there);
         let after = apis[0].counts();
         servers.know(&after);
         let end = clock::unix_now().as_secs_f64();
@@ -128,27 +128,30 @@ fn apis() -> [Api; 2] {
     [company, failing]
 }
 
-/// An exporter of both, with a state.
-fn exporter(folder: &Folder, [company, failing]: &[Api; 2]) -> Exporter {
-    let web = folder.path("web.yml");
+/// An exporter of both, with a state, that listens at this address.
+fn exporter(folder: &Folder, [company, failing]: &[Api; 2], address: SocketAddr) -> Exporter {
+    let [web, accounts] = ["web.yml", "accounts.yml"].map(|name| folder.path(name));
     std::fs::write(&web, "http_server_config:\n  http2: false\n").expect("written");
-    let accounts = [
+    folder.write(&[
         account(COMPANY, company, &[]),
         client(FAILING, failing, &[]),
-    ];
+    ]);
     let flags = [
-        &*folder.state(),
+        format!("--config.file={}", accounts.display()),
+        format!("--web.config.file={}", web.display()),
+        format!("--web.listen-address={address}"),
+        folder.state(),
+        "--scrape.min-interval=100ms".to_owned(),
         // Longer than any of the servers takes to come again on a busy machine.
-        "--metrics.zero-for=4s",
-        &*format!("--web.config.file={}", web.display()),
+        "--metrics.zero-for=4s".to_owned(),
     ];
-    folder.exporter_with_births(&accounts, &flags)
+    Exporter::listening(Program::exporter(&flags, &[]), 1)
 }
 
 /// In the order of the fields of [`Watched`].
 struct Servers([Prometheus; 5]);
 
-fn servers(prometheus: &Command, one: SocketAddr, two: SocketAddr) -> Servers {
+fn servers(prometheus: &Command, one: &[SocketAddr; 2], two: SocketAddr) -> Servers {
     let rules = concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/dashboards/rules/metaaccess.rules.yml"
@@ -174,10 +177,10 @@ fn servers(prometheus: &Command, one: SocketAddr, two: SocketAddr) -> Servers {
     };
     let [ruled, plain, pair, replica] = std::thread::scope(|scope| {
         let started = [
-            scope.spawn(|| start(&[one], ruled("a"))),
-            scope.spawn(|| start(&[one], Extra::default())),
-            scope.spawn(|| start(&[one, two], alone)),
-            scope.spawn(|| start(&[one], ruled("b"))),
+            scope.spawn(|| start(one, ruled("a"))),
+            scope.spawn(|| start(one, Extra::default())),
+            scope.spawn(|| start(&[one[0], one[1], two], alone)),
+            scope.spawn(|| start(one, ruled("b"))),
         ];
         started.map(|server| server.join().expect("a Prometheus"))
     });
@@ -201,14 +204,6 @@ impl Servers {
             }
         }
     }
-
-    fn watch(&self, one: SocketAddr, two: SocketAddr) {
-        let [ruled, plain, pair, _, replica] = &self.0;
-        for server in [ruled, plain, replica] {
-            server.watch(&[one]);
-        }
-        pair.watch(&[one, two]);
-    }
 }
 
 /// Lets all kinds of things happen, through which the exporter ends and is started elsewhere, as
@@ -217,7 +212,7 @@ fn something_happens(
     apis: &[Api; 2],
     exporter: Exporter,
     folder: &Folder,
-    moved: impl FnOnce(SocketAddr),
+    there: SocketAddr,
 ) -> Exporter {
     let company = &apis[0];
     let more = |lines: u64| {
@@ -241,8 +236,7 @@ fn something_happens(
     more(120);
     assert_eq!(exporter.stop().code, Some(0));
     more(60);
-    let exporter = self::exporter(folder, apis);
-    moved(exporter.address());
+    let exporter = self::exporter(folder, apis, there);
     company.append(&told(company));
     more(120);
     company.pause();
