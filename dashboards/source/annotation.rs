@@ -4,7 +4,7 @@ use metaaccess_exporter::catalogue;
 use serde_json::{Value, json};
 
 use crate::source::panel::datasource;
-use crate::source::promql::ACCOUNT;
+use crate::source::promql::{self, ACCOUNT};
 use crate::source::words;
 
 /// Those that people write in Grafana itself.
@@ -46,11 +46,8 @@ pub fn new_states() -> Value {
 
 /// When the first installs of a version came: five minutes from then on.
 pub fn roll_outs() -> Value {
-    let counts = format!(
-        r#"{{__name__=~"$counts",{ACCOUNT},{},version!=""}}"#,
-        words::INSTALLED
-    );
-    let any = format!(r#"{{__name__=~"$counts",{ACCOUNT}}}"#);
+    let counts = promql::counts(&format!(r#"{ACCOUNT},{},version!="""#, words::INSTALLED));
+    let any = promql::counts(ACCOUNT);
     let expr = format!(
         "max by (account, version) ({counts}) > 0 unless on (account, version) max by (account, version) ({counts} offset 5m) > 0 and on (account) max by (account) ({any} offset 5m)"
     );

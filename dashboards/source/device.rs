@@ -3,7 +3,7 @@
 use metaaccess_exporter::catalogue;
 
 use crate::source::layout::{Dashboard, Row};
-use crate::source::panel::Panel;
+use crate::source::panel::{COUNT, Panel};
 use crate::source::promql::{LOG, around, events_by_host, highest, selector, sum_by};
 use crate::source::{annotation, variable, words};
 
@@ -41,7 +41,7 @@ fn glance() -> Row {
             around("sum", &events_by_host(&host(matchers), "$__range")),
             selector(catalogue::EVENTS.name, &host(""))
         );
-        Panel::stat(title, description, "short", "Unknown host")
+        Panel::stat(title, description, COUNT, "Unknown host")
             .instant(&of_host, title)
             .decimals(0)
             .wide(4)
@@ -53,7 +53,7 @@ fn glance() -> Row {
     Row::new("At a glance").line(
         4,
         vec![
-            number("Lines", "Lines in the range that name this host.", ""),
+            number("Lines", "Lines in the range that name this host.", "").wide(3),
             number(
                 "Installs",
                 "Installs of the agent on this host in the range.",
@@ -68,14 +68,16 @@ fn glance() -> Row {
                 "Turned non-compliant",
                 "Changes to non-compliant in the range.",
                 words::NON_COMPLIANT,
-            ),
+            )
+            .wide(5),
             Panel::stat(
                 "Versions",
                 "Versions of the agent that lines in the range name, and how many of them.",
-                "short",
+                COUNT,
                 "None in the range",
             )
             .instant(&versions, "{{version}}")
+            .empty("None in the range")
             .decimals(0)
             .wide(8),
         ],
@@ -92,6 +94,7 @@ fn over_time() -> Row {
             vec![
                 Panel::bars("Events", "Lines that name this host by event, since the bar before.")
                     .query(&by("event", ""), "{{event}}")
+                    .legend_beside()
                     .empty("Unknown host")
                     .wide(12),
                 Panel::bars(
@@ -99,6 +102,7 @@ fn over_time() -> Row {
                     "Lines that name this host by the version of its agent, since the bar before: a change of colour is a change of version.",
                 )
                 .query(&by("version", r#"version!="""#), "{{version}}")
+                .legend_beside()
                 .empty("No version known")
                 .wide(12),
             ],
@@ -111,7 +115,7 @@ fn over_time() -> Row {
                     "When lines of each version came. Blank where none did.",
                 )
                 .query(
-                    &format!("{} > 0", by("version", r#"version!="""#)),
+                    &format!("clamp_max({} > 0, 1)", by("version", r#"version!="""#)),
                     "{{version}}",
                 )
                 .empty("None in the range")
@@ -131,18 +135,23 @@ fn tables() -> Row {
         ("event", "Event"),
         ("Value", "Lines"),
     ];
+    let table = |title: &str, description: &str| {
+        Panel::table(title, description, COUNT, &columns)
+            .column_width("Log", 65)
+            .column_width("Category", 125)
+            .column_width("Version", 95)
+            .column_width("Lines", 75)
+    };
     Row::new("Counts").line(
         9,
         vec![
-            Panel::table("In the range", "Lines in the range that name this host.", "short", &columns)
+            table("In the range", "Lines in the range that name this host.")
                 .rows(&in_range)
                 .empty("None in the range")
                 .wide(12),
-            Panel::table(
+            table(
                 "Ever counted",
                 "All lines that name this host since the exporter's state began, and of the lookback before that.",
-                "short",
-                &columns,
             )
             .rows(&ever)
             .empty("Unknown host")

@@ -3,7 +3,7 @@
 use metaaccess_exporter::catalogue::{self, Metric};
 
 use crate::source::layout::{Dashboard, Row};
-use crate::source::panel::Panel;
+use crate::source::panel::{COUNT, Panel};
 use crate::source::promql::{
     ACCOUNT, LOG, around, growth_by, highest, highest_growth, of_instances, quantile, selector,
     sum_by,
@@ -49,7 +49,7 @@ fn glance() -> Row {
     let up = highest(&catalogue::UP, ACCOUNT);
     let worst = [("green", None), ("red", Some(1.0))];
     let number = |title: &str, description: &str, query: &str| {
-        Panel::stat(title, description, "short", "No exporter")
+        Panel::stat(title, description, COUNT, "No exporter")
             .instant(query, title)
             .decimals(0)
             .wide(4)
@@ -86,7 +86,7 @@ fn glance() -> Row {
             Panel::table(
                 "Logs that cannot be read now",
                 "The reason why the last refresh of a log failed. What to do about each stands in the exporter's README.",
-                "short",
+                COUNT,
                 &[
                     ("account", "Account"),
                     ("event_type", "Log"),
@@ -95,7 +95,10 @@ fn glance() -> Row {
                 ],
             )
             .rows(&reasons)
-            .empty("None")
+            .hidden("Failing")
+            .column_width("Account", 120)
+            .column_width("Log", 80)
+            .empty("None known")
             .wide(8),
         ],
     )
@@ -110,12 +113,13 @@ fn freshness() -> Row {
                 Panel::lines(
                     "Whether the account was read",
                     "Whether the last refresh of every log worked (1) or not (0); of many, the ten worst.",
-                    "short",
+                    COUNT,
                 )
                 .query(
                     &format!("bottomk(10, {})", highest(&catalogue::UP, ACCOUNT)),
                     "{{account}}",
                 )
+                .smallest_first()
                 .max(1.0)
                 .decimals(0)
                 .empty("No exporter")
@@ -131,7 +135,7 @@ fn freshness() -> Row {
                 Panel::lines(
                     "Lines behind",
                     "Lines known to have arrived while the log was last read, and not read yet; and lines that a read which is not at its end holds so far. Of many, the ten furthest behind.",
-                    "short",
+                    COUNT,
                 )
                 .query(
                     &top(&highest(&catalogue::LINES_BEHIND, LOG)),
@@ -163,7 +167,7 @@ fn freshness() -> Row {
                 Panel::lines(
                     "Reasons of failure",
                     "Logs whose last refresh failed, by reason.",
-                    "short",
+                    COUNT,
                 )
                 .query(
                     &format!(
@@ -173,7 +177,7 @@ fn freshness() -> Row {
                     "{{reason}}",
                 )
                 .decimals(0)
-                .empty("None failed")
+                .empty("None known")
                 .wide(8),
             ],
         )
@@ -230,7 +234,7 @@ fn doubts() -> Row {
                 Panel::lines(
                     "Unsettled lines",
                     "Lines, at most, of minutes that could not be told apart yet; of many, the ten logs with the most.",
-                    "short",
+                    COUNT,
                 )
                 .query(
                     &top(&highest(&catalogue::UNSETTLED_LINES, LOG)),
@@ -274,10 +278,11 @@ fn budget() -> Row {
                 Panel::lines(
                     "Requests left and allowed",
                     "Requests that may still be sent now, and those allowed in any window; of many accounts, the ten lowest.",
-                    "short",
+                    COUNT,
                 )
                 .query(&format!("bottomk(10, {left})"), "{{account}}, left")
                 .query(&format!("bottomk(10, {allowed})"), "{{account}}, allowed")
+                .smallest_first()
                 .decimals(0)
                 .empty("No exporter")
                 .wide(8),
@@ -299,8 +304,11 @@ fn budget() -> Row {
                     "Requests sent to the API by HTTP status, since the bar before; none where no answer came.",
                 )
                 .query(&codes(&catalogue::REQUESTS), "{{code}}")
+                .painted("/^2/", "green")
+                .painted("/^4/", "orange")
+                .painted("/^5|none/", "red")
                 .empty("No exporter")
-                .wide(8),
+                .wide(6),
                 Panel::lines(
                     "Duration of requests",
                     "From sending a request until its answer was read or given up: half of the requests, and 95 of 100, are quicker.",
@@ -309,22 +317,26 @@ fn budget() -> Row {
                 .query(&duration(0.5), "half")
                 .query(&duration(0.95), "95 %")
                 .empty("No requests in the range")
-                .wide(8),
+                .wide(6),
                 Panel::bars(
                     "Requests for tokens",
                     "Those of the requests that asked for an access token, by HTTP status, since the bar before.",
                 )
                 .query(&codes(&catalogue::TOKEN_REQUESTS), "{{code}}")
+                .painted("/^2/", "green")
+                .painted("/^4/", "orange")
+                .painted("/^5|none/", "red")
                 .empty("No exporter")
-                .wide(4),
+                .wide(6),
                 Panel::lines(
                     "Life left of the token",
                     "Until the access token ends that the exporter fetched. It fetches another at a fifth of that; of many, the ten shortest.",
                     "s",
                 )
                 .query(&token, "{{account}}")
+                .smallest_first()
                 .empty("No OAuth client")
-                .wide(4),
+                .wide(6),
             ],
         )
 }
@@ -338,7 +350,7 @@ fn series() -> Row {
         ))
     };
     let lines = |title: &str, description: &str, query: &str, legend: &str| {
-        Panel::lines(title, description, "short")
+        Panel::lines(title, description, COUNT)
             .query(query, legend)
             .decimals(0)
             .empty("No exporter")
@@ -406,6 +418,7 @@ fn series() -> Row {
                     ),
                     "{{account}}",
                 )
+                .smallest_first()
                 .wide(8),
             ],
         )
@@ -440,8 +453,9 @@ fn state() -> Row {
                 ),
                 "failed",
             )
+            .painted("failed", "red")
             .empty("No exporter")
-            .wide(6),
+            .wide(5),
             Panel::lines(
                 "Duration of saves",
                 "How long saving an account took: half of the saves, and 95 of 100, are quicker.",
@@ -458,17 +472,19 @@ fn state() -> Row {
             )
             .query(&since, "{{account}}")
             .empty("No saves")
-            .wide(6),
+            .wide(5),
             Panel::table(
                 "States",
                 "Where the counts are kept, and since when. Another epoch than before means that a state was lost and another began.",
-                "short",
+                COUNT,
                 &[("backend", "Kept in"), ("epoch", "Epoch"), ("Value", "Since")],
             )
             .rows(&epochs)
             .column_unit("Since", "dateTimeAsIso")
+            .column_width("Kept in", 80)
+            .column_width("Since", 160)
             .empty("No exporter")
-            .wide(6),
+            .wide(8),
         ],
     )
 }
@@ -476,10 +492,7 @@ fn state() -> Row {
 fn process() -> Row {
     let ours = |metric: Metric| of_instances(metric.name);
     let rate = |metric: Metric| of_instances(&format!("rate({}[$__rate_interval])", metric.name));
-    let by_reason = |metric: Metric| {
-        let growth = highest_by_instance(&metric, "instance, reason");
-        format!("{growth} > 0")
-    };
+    let by_reason = |metric: Metric| highest_by_instance(&metric, "instance, reason");
     let answered = |metric: Metric| highest_by_instance(&metric, "instance");
     Row::new("Process, one line for each exporter")
         .line(
@@ -489,14 +502,14 @@ fn process() -> Row {
                     .query(&ours(catalogue::PROCESS_RESIDENT), "{{instance}}")
                     .empty("No exporter")
                     .wide(6),
-                Panel::lines("CPU", "Seconds of CPU time in each second.", "short")
+                Panel::lines("CPU", "CPU time used, as a share of one core.", "percentunit")
                     .query(&rate(catalogue::PROCESS_CPU), "{{instance}}")
                     .empty("No exporter")
                     .wide(6),
                 Panel::lines(
                     "Open files and connections",
                     "File descriptors, and connections among them, that are open.",
-                    "short",
+                    COUNT,
                 )
                 .query(&ours(catalogue::PROCESS_OPEN_FDS), "{{instance}}, files")
                 .query(
@@ -509,13 +522,15 @@ fn process() -> Row {
                 Panel::table(
                     "Versions",
                     "Which version of the exporter runs where.",
-                    "short",
+                    COUNT,
                     &[("instance", "Instance"), ("version", "Version"), ("Value", "Running")],
                 )
                 .rows(&format!(
                     "max by (instance, version) ({})",
                     catalogue::BUILD.name
                 ))
+                .hidden("Running")
+                .column_width("Version", 90)
                 .empty("No exporter")
                 .wide(6),
             ],
@@ -537,16 +552,13 @@ fn process() -> Row {
                 )
                 .query(&by_reason(catalogue::CONNECTIONS_REFUSED), "{{instance}}, connection: {{reason}}")
                 .query(&by_reason(catalogue::REQUESTS_REFUSED), "{{instance}}, request: {{reason}}")
-                .query(
-                    &format!("{} > 0", answered(catalogue::PANICS)),
-                    "{{instance}}, mistake",
-                )
-                .empty("None")
+                .query(&answered(catalogue::PANICS), "{{instance}}, mistake")
+                .empty("No exporter")
                 .wide(8),
                 Panel::lines(
                     "Configuration taken over",
                     "Whether the last change of the file of accounts, and of the web configuration, took over (1) or not (0). Empty without such files.",
-                    "short",
+                    COUNT,
                 )
                 .query(
                     &format!("min by (instance) ({})", catalogue::CONFIG_SUCCESSFUL.name),

@@ -3,9 +3,9 @@
 use metaaccess_exporter::catalogue;
 
 use crate::source::layout::{Dashboard, Row};
-use crate::source::panel::Panel;
+use crate::source::panel::{COUNT, Panel};
 use crate::source::promql::{
-    ACCOUNT, LOG, around, events, events_by_host, highest, quantile, selector, sum_by,
+    ACCOUNT, LOG, around, counts, events, events_by_host, highest, quantile, selector, sum_by,
 };
 use crate::source::{annotation, variable, words};
 
@@ -20,11 +20,11 @@ pub fn dashboard() -> String {
         from: "now-6h",
         variables: vec![
             variable::source(),
-            variable::counts(),
             variable::account(),
             variable::event_type(),
             variable::version(),
             variable::event(),
+            variable::counts(),
         ],
         annotations: vec![annotation::roll_outs(), annotation::restarts()],
         rows: vec![glance(), versions(), fleet(), administrators(), freshness()],
@@ -58,14 +58,14 @@ fn total(matchers: &str) -> String {
 
 fn glance() -> Row {
     let number = |title: &str, description: &str, matchers: &str| {
-        Panel::stat(title, description, "short", "No exporter")
+        Panel::stat(title, description, COUNT, "No exporter")
             .instant(&total(matchers), title)
             .decimals(0)
             .wide(4)
     };
     let bad = |panel: Panel| panel.color(&[("text", None), ("orange", Some(1.0))]);
     let age = format!(
-        "max(time() - ({} > 0))",
+        "ceil(max(time() - ({} > 0)))",
         highest(&catalogue::READ_TIMESTAMP, LOG)
     );
     Row::new("At a glance").line(
@@ -80,12 +80,14 @@ fn glance() -> Row {
                 "Uninstalls",
                 "Agents in the range that were uninstalled by a user or removed by an administrator.",
                 &of_devices(words::UNINSTALLED),
-            )),
+            ))
+            .wide(3),
             bad(number(
                 "Turned non-compliant",
                 "Changes of devices to non-compliant in the range. A device that changes twice counts twice.",
                 &of_devices(words::NON_COMPLIANT),
-            )),
+            ))
+            .wide(5),
             bad(number(
                 "Failed log-ons",
                 "Failed log-ons of administrators in the range.",
@@ -114,80 +116,102 @@ fn versions() -> Row {
     let over_time = format!("sum by (version) ({})", events(&installs(), "$__interval"));
     let in_range = format!("sum by (version) ({})", events(&installs(), "$__range"));
     let so_far = format!(
-        "sum by (version) (max by ({}) ({{__name__=~\"$counts\",{}}}))",
+        "max by ({}) ({})",
         catalogue::EVENTS.labels.join(", "),
-        installs()
+        counts(&installs())
     );
+    let share = format!("sum by (version) ({so_far})\n/ on () group_left ()\nsum ({so_far})");
     Row::new("Installs and roll-outs").line(
         9,
         vec![
             Panel::bars(
                 "Installs by version",
-                "Installs since the bar before. Marks show when the first installs of a version came. The sum is that of the range.",
+                "Installs since the bar before. Marks show when the first installs of a version came. Bars end at full steps of the axis, so what is newer stands in the numbers above, and in the next bar.",
             )
             .query(&over_time, "{{version}}")
-            .empty("None ever")
-            .wide(12),
+            .legend_beside()
+            .empty("Nothing counted yet")
+            .wide(11),
             Panel::pie(
                 "Share of installs by version",
                 "Of the installs in the range: how far a roll-out is.",
             )
             .instant(&format!("{in_range} > 0"), "{{version}}")
             .empty("No installs in the range")
-            .wide(6),
+            .wide(7),
             Panel::shares(
                 "Share of all installs so far",
                 "Of all installs ever counted, by version. Devices that were uninstalled since are still in.",
             )
-            .query(&so_far, "{{version}}")
-            .empty("None ever")
+            .query(&share, "{{version}}")
+            .empty("Nothing counted yet")
             .wide(6),
         ],
     )
 }
 
+/// Bars of what the matchers say, by event.
+fn by_event(title: &str, description: &str, matchers: &str) -> Panel {
+    let grown = sum_by("event", &events(matchers, "$__interval"));
+    Panel::bars(title, description)
+        .query(&grown, "{{event}}")
+        .empty("Nothing counted yet")
+}
+
 fn fleet() -> Row {
-    let over_time = |matchers: &str| sum_by("event", &events(matchers, "$__interval"));
-    let by_event = sum_by(
+    let by_host = sum_by("hostname", &events_by_host(&chosen(), "$__range"));
+    let hosts = format!("topk(10, {by_host} > 0)");
+    let in_range = sum_by(
         "event_type, category, event",
         &events(&chosen(), "$__range"),
     ) + " > 0";
-    let by_host = sum_by("hostname", &events_by_host(&chosen(), "$__range"));
-    let hosts = format!("topk(10, {by_host} > 0)");
     Row::new("Devices")
         .line(
             8,
             vec![
-                Panel::bars(
+                by_event(
                     "Uninstalls and removals",
                     "Agents that were uninstalled by a user or removed by an administrator, since the bar before.",
+                    &of_devices(words::UNINSTALLED),
                 )
-                .query(&over_time(&of_devices(words::UNINSTALLED)), "{{event}}")
-                .empty("None ever")
+                .painted("/uninstalled/i", "orange")
+                .painted("/removed/i", "purple")
                 .wide(8),
-                Panel::bars(
+                by_event(
                     "Changes of compliance",
                     "Devices that turned compliant or non-compliant, since the bar before.",
+                    &of_devices(words::COMPLIANCE),
                 )
-                .query(&over_time(&of_devices(words::COMPLIANCE)), "{{event}}")
-                .empty("None ever")
+                .painted("/compliant/i", "green")
+                .painted("/non[- ]?compliant/i", "orange")
                 .wide(8),
-                Panel::bars(
-                    "Lines by event",
-                    "Lines of the logs, versions and events that are chosen, since the bar before.",
+                Panel::table(
+                    "Busiest hosts",
+                    "The ten hosts with the most lines in the range, of the logs, versions and events that are chosen. A click leads to the host.",
+                    COUNT,
+                    &[("hostname", "Host"), ("Value", "Lines")],
                 )
-                .query(&over_time(&chosen()), "{{event}}")
-                .empty("None ever")
+                .rows(&hosts)
+                .link("Host", "Look at this host", TO_DEVICE)
+                .column_width("Lines", 90)
+                .empty("None in the range")
                 .wide(8),
             ],
         )
         .line(
             10,
             vec![
+                by_event(
+                    "Lines by event",
+                    "Lines of the logs, versions and events that are chosen, since the bar before.",
+                    &chosen(),
+                )
+                .legend_beside()
+                .wide(12),
                 Panel::table(
                     "Events by category",
                     "Lines in the range of the logs, versions and events that are chosen.",
-                    "short",
+                    COUNT,
                     &[
                         ("event_type", "Log"),
                         ("category", "Category"),
@@ -195,26 +219,18 @@ fn fleet() -> Row {
                         ("Value", "Lines"),
                     ],
                 )
-                .rows(&by_event)
+                .rows(&in_range)
+                .column_width("Log", 70)
+                .column_width("Category", 170)
+                .column_width("Lines", 90)
                 .empty("None in the range")
-                .wide(14),
-                Panel::table(
-                    "Busiest hosts",
-                    "The ten hosts with the most lines in the range, of the logs, versions and events that are chosen. A click leads to the host.",
-                    "short",
-                    &[("hostname", "Host"), ("Value", "Lines")],
-                )
-                .rows(&hosts)
-                .link("Host", "Look at this host", TO_DEVICE)
-                .empty("None in the range")
-                .wide(10),
+                .wide(12),
             ],
         )
 }
 
 fn administrators() -> Row {
     let admin = format!(r#"{ACCOUNT},event_type="admin",event=~"$event""#);
-    let activity = sum_by("event", &events(&admin, "$__interval"));
     let failed = format!("{ACCOUNT},{}", words::FAILED_LOG_ON);
     let over_time = sum_by("account", &events(&failed, "$__interval"));
     let by_host = sum_by("account, hostname", &events_by_host(&failed, "$__range"));
@@ -222,24 +238,24 @@ fn administrators() -> Row {
     Row::new("Administrators").line(
         8,
         vec![
-            Panel::bars(
+            by_event(
                 "Activity of administrators",
                 "Lines of the administrator log by event, since the bar before.",
+                &admin,
             )
-            .query(&activity, "{{event}}")
-            .empty("None ever")
-            .wide(10),
+            .legend_beside()
+            .wide(12),
             Panel::bars(
                 "Failed log-ons by account",
                 "Failed log-ons of administrators, since the bar before.",
             )
             .query(&over_time, "{{account}}")
-            .empty("None ever")
-            .wide(7),
+            .empty("Nothing counted yet")
+            .wide(6),
             Panel::table(
                 "Failed log-ons by host",
                 "The ten hosts that the most lines of failed log-ons in the range name.",
-                "short",
+                COUNT,
                 &[
                     ("account", "Account"),
                     ("hostname", "Host"),
@@ -248,8 +264,10 @@ fn administrators() -> Row {
             )
             .rows(&hosts)
             .link("Host", "Look at this host", TO_DEVICE)
+            .column_width("Account", 85)
+            .column_width("Failed", 75)
             .empty("None in the range")
-            .wide(7),
+            .wide(6),
         ],
     )
 }
@@ -281,6 +299,7 @@ fn freshness() -> Row {
                 "s",
             )
             .query(&newest, "{{account}} {{event_type}}")
+            .below_zero()
             .empty("No line yet")
             .wide(8),
             Panel::lines(

@@ -7,6 +7,9 @@ pub fn datasource() -> Value {
     json!({ "type": "prometheus", "uid": "${datasource}" })
 }
 
+/// The unit of what is counted: every digit of it, since `short` makes 1 K of 1234.
+pub const COUNT: &str = "locale";
+
 /// A panel that has no place yet.
 #[derive(Debug)]
 pub struct Panel {
@@ -28,11 +31,13 @@ impl Panel {
         Self { width: 0, json }
     }
 
-    /// Bars that stand on each other, each for the time since the one before it: their sum is what
-    /// there was in the range.
+    /// Bars that stand on each other, each left of the time that it ends at, for the time since the
+    /// one before it: their sum is what there was in the range.
     pub fn bars(title: &str, description: &str) -> Self {
-        let mut panel = Self::series(title, description, "short", &["sum"]);
+        let mut panel = Self::series(title, description, COUNT, &["sum"], "Total");
         panel.custom(json!({
+            "axisSoftMax": 1,
+            "barAlignment": -1,
             "drawStyle": "bars",
             "fillOpacity": 80,
             "lineWidth": 0,
@@ -42,47 +47,58 @@ impl Panel {
         panel.json["fieldConfig"]["defaults"]["decimals"] = json!(0);
         panel.json["fieldConfig"]["defaults"]["min"] = json!(0);
         panel.json["interval"] = json!("1m");
-        panel.json["maxDataPoints"] = json!(60);
+        panel.json["maxDataPoints"] = json!(40);
         panel
     }
 
     /// Lines over time.
     pub fn lines(title: &str, description: &str, unit: &str) -> Self {
-        let mut panel = Self::series(title, description, unit, &["lastNotNull", "max"]);
+        let mut panel = Self::series(title, description, unit, &["lastNotNull", "max"], "Last *");
         panel.custom(json!({
             "drawStyle": "line",
             "fillOpacity": 5,
             "lineWidth": 2,
-            "showPoints": "never",
+            "showPoints": "auto",
             "spanNulls": false,
         }));
         panel.json["fieldConfig"]["defaults"]["min"] = json!(0);
+        if unit == COUNT {
+            panel.json["fieldConfig"]["defaults"]["custom"]["axisSoftMax"] = json!(1);
+        }
         panel
     }
 
-    /// Shares of a whole over time.
+    /// Shares of a whole over time, which stand on each other.
     pub fn shares(title: &str, description: &str) -> Self {
-        let mut panel = Self::series(title, description, "short", &["lastNotNull"]);
+        let mut panel = Self::lines(title, description, "percentunit");
         panel.custom(json!({
             "drawStyle": "line",
             "fillOpacity": 60,
             "lineWidth": 1,
             "showPoints": "never",
-            "stacking": { "mode": "percent", "group": "A" },
+            "stacking": { "mode": "normal", "group": "A" },
         }));
-        panel.json["fieldConfig"]["defaults"]["min"] = json!(0);
-        panel
+        panel.json["options"]["legend"]["calcs"] = json!(["lastNotNull"]);
+        panel.max(1.0)
     }
 
-    fn series(title: &str, description: &str, unit: &str, calcs: &[&str]) -> Self {
+    /// The legend has the largest first, by the column named.
+    fn series(title: &str, description: &str, unit: &str, calcs: &[&str], sort_by: &str) -> Self {
         let options = json!({
-            "legend": { "displayMode": "table", "placement": "bottom", "showLegend": true, "calcs": calcs },
-            "tooltip": { "mode": "multi", "sort": "desc" },
+            "legend": {
+                "displayMode": "table",
+                "placement": "bottom",
+                "showLegend": true,
+                "calcs": calcs,
+                "sortBy": sort_by,
+                "sortDesc": true,
+            },
+            "tooltip": { "mode": "multi", "sort": "desc", "hideZeros": true },
         });
         Self::new("timeseries", title, description, unit, &options)
     }
 
-    /// One number, or one for each series; `empty` stands there without any.
+    /// One number, or one for each series; `empty` stands there without any, as a warning.
     pub fn stat(title: &str, description: &str, unit: &str, empty: &str) -> Self {
         let options = json!({
             "colorMode": "value",
@@ -95,6 +111,10 @@ impl Panel {
         });
         let mut panel = Self::new("stat", title, description, unit, &options);
         panel.json["fieldConfig"]["defaults"]["noValue"] = json!(empty);
+        panel.json["fieldConfig"]["defaults"]["mappings"] = json!([{
+            "type": "special",
+            "options": { "match": "null", "result": { "text": empty, "color": "orange", "index": 0 } },
+        }]);
         panel.color(&[("text", None)])
     }
 
@@ -107,7 +127,7 @@ impl Panel {
             "legend": { "displayMode": "table", "placement": "right", "showLegend": true, "values": ["value", "percent"] },
             "tooltip": { "mode": "single", "sort": "none" },
         });
-        let mut panel = Self::new("piechart", title, description, "short", &options);
+        let mut panel = Self::new("piechart", title, description, COUNT, &options);
         panel.json["fieldConfig"]["defaults"]["decimals"] = json!(0);
         panel
     }
@@ -130,6 +150,7 @@ impl Panel {
             .enumerate()
             .map(|(place, (label, _))| ((*label).to_owned(), json!(place)))
             .collect();
+        panel.custom(json!({ "minWidth": 60 }));
         panel.json["transformations"] = json!([{
             "id": "organize",
             "options": {
@@ -141,7 +162,7 @@ impl Panel {
         panel
     }
 
-    /// States side by side over time.
+    /// When there was something, for each series on a line of its own, whatever its value.
     pub fn timeline(title: &str, description: &str) -> Self {
         let options = json!({
             "mergeValues": true,
@@ -151,7 +172,10 @@ impl Panel {
             "legend": { "displayMode": "list", "placement": "bottom", "showLegend": false },
             "tooltip": { "mode": "single", "sort": "none" },
         });
-        Self::new("state-timeline", title, description, "short", &options)
+        let mut panel = Self::new("state-timeline", title, description, COUNT, &options);
+        panel.json["interval"] = json!("1m");
+        panel.json["maxDataPoints"] = json!(120);
+        panel.color(&[("blue", None)])
     }
 
     fn custom(&mut self, custom: Value) {
@@ -202,9 +226,32 @@ impl Panel {
         self
     }
 
-    /// What stands there without data.
+    /// What stands there without data, where that is as good as any other.
     pub fn empty(mut self, text: &str) -> Self {
-        self.json["fieldConfig"]["defaults"]["noValue"] = json!(text);
+        if let Some(defaults) = self.json["fieldConfig"]["defaults"].as_object_mut() {
+            defaults.remove("mappings");
+            defaults.insert("noValue".to_owned(), json!(text));
+        }
+        self
+    }
+
+    /// The legend right of the bars, where more of it is seen.
+    pub fn legend_beside(mut self) -> Self {
+        self.json["options"]["legend"]["placement"] = json!("right");
+        self
+    }
+
+    /// The legend has the smallest first.
+    pub fn smallest_first(mut self) -> Self {
+        self.json["options"]["legend"]["sortDesc"] = json!(false);
+        self
+    }
+
+    /// The axis goes below 0 where values do.
+    pub fn below_zero(mut self) -> Self {
+        if let Some(defaults) = self.json["fieldConfig"]["defaults"].as_object_mut() {
+            defaults.remove("min");
+        }
         self
     }
 
@@ -219,22 +266,37 @@ impl Panel {
     }
 
     /// A column that leads elsewhere.
-    pub fn link(mut self, column: &str, title: &str, url: &str) -> Self {
-        if let Some(overrides) = self.json["fieldConfig"]["overrides"].as_array_mut() {
-            overrides.push(json!({
-                "matcher": { "id": "byName", "options": column },
-                "properties": [{ "id": "links", "value": [{ "title": title, "url": url }] }],
-            }));
-        }
-        self
+    pub fn link(self, column: &str, title: &str, url: &str) -> Self {
+        let links = json!([{ "title": title, "url": url }]);
+        self.with("byName", column, "links", &links)
     }
 
     /// A column whose values have a unit of their own.
-    pub fn column_unit(mut self, column: &str, unit: &str) -> Self {
+    pub fn column_unit(self, column: &str, unit: &str) -> Self {
+        self.with("byName", column, "unit", &json!(unit))
+    }
+
+    /// A column that takes so many pixels; those without share what is left.
+    pub fn column_width(self, column: &str, pixels: u64) -> Self {
+        self.with("byName", column, "custom.width", &json!(pixels))
+    }
+
+    /// A column that is not shown, since it says the same in every row.
+    pub fn hidden(self, column: &str) -> Self {
+        self.with("byName", column, "custom.hidden", &json!(true))
+    }
+
+    /// A colour for the series whose names match.
+    pub fn painted(self, names: &str, color: &str) -> Self {
+        let color = json!({ "mode": "fixed", "fixedColor": color });
+        self.with("byRegexp", names, "color", &color)
+    }
+
+    fn with(mut self, matcher: &str, named: &str, property: &str, value: &Value) -> Self {
         if let Some(overrides) = self.json["fieldConfig"]["overrides"].as_array_mut() {
             overrides.push(json!({
-                "matcher": { "id": "byName", "options": column },
-                "properties": [{ "id": "unit", "value": unit }],
+                "matcher": { "id": matcher, "options": named },
+                "properties": [{ "id": property, "value": value }],
             }));
         }
         self

@@ -67,8 +67,17 @@ pub fn highest_growth(metric: &Metric, matchers: &str, window: &str) -> String {
 /// The growth of the counts of events: those that the rules have added up over hosts, or those of
 /// each host, as the variable `counts` says. One series for each set of labels.
 pub fn events(matchers: &str, window: &str) -> String {
-    let selector = format!(r#"{{__name__=~"$counts",{matchers}}}"#);
-    kept_growth_by(&catalogue::EVENTS.labels.join(", "), &selector, window)
+    kept_growth_by(
+        &catalogue::EVENTS.labels.join(", "),
+        &counts(matchers),
+        window,
+    )
+}
+
+/// The counts of events, of the series that the variable `counts` names. Without any it is empty,
+/// and Prometheus refuses a selector whose every matcher may be: so an account is asked for.
+pub fn counts(matchers: &str) -> String {
+    format!(r#"{{__name__=~"$counts",account!="",{matchers}}}"#)
 }
 
 /// The growth of a counter that goes on where it was under whichever name its exporter is scraped
@@ -101,7 +110,7 @@ pub fn sum_by(labels: &str, query: &str) -> String {
     around(&format!("sum by ({labels})"), query)
 }
 
-/// A quantile of a histogram of ours, over the labels named.
+/// A quantile of a histogram of ours, over the labels named; nothing where nothing was observed.
 pub fn quantile(q: f64, metric: &Metric, matchers: &str, by: &str) -> String {
     let selector = selector(&format!("{}_bucket", metric.name), matchers);
     let own = metric.labels.join(", ");
@@ -111,7 +120,7 @@ pub fn quantile(q: f64, metric: &Metric, matchers: &str, by: &str) -> String {
         format!("le, {by}")
     };
     format!(
-        "histogram_quantile({q}, sum by ({by}) (max by (le, {own}) (rate({selector}[$__rate_interval]))))"
+        "histogram_quantile({q}, sum by ({by}) (max by (le, {own}) (rate({selector}[$__rate_interval])))) >= 0"
     )
 }
 

@@ -4,7 +4,7 @@ use metaaccess_exporter::catalogue;
 use serde_json::{Value, json};
 
 use crate::source::panel::datasource;
-use crate::source::promql::{ACCOUNT, LOG};
+use crate::source::promql::{self, ACCOUNT, LOG};
 use crate::source::recording;
 
 /// The data source.
@@ -48,22 +48,25 @@ pub fn event_type() -> Value {
 }
 
 pub fn version() -> Value {
-    let matchers = format!(r#"__name__=~"$counts",{LOG},version!="""#);
+    let counts = promql::counts(&format!(r#"{LOG},version!="""#));
     several(
         "version",
         "Version",
-        &label_values("", &matchers, "version"),
+        &format!("label_values({counts}, version)"),
     )
 }
 
 pub fn event() -> Value {
-    let matchers = format!(r#"__name__=~"$counts",{LOG}"#);
-    several("event", "Event", &label_values("", &matchers, "event"))
+    let counts = promql::counts(LOG);
+    several("event", "Event", &format!("label_values({counts}, event)"))
 }
 
+/// The last by name comes first, since `<private>`, which is no host, is the first by name.
 pub fn hostname() -> Value {
     let query = label_values(catalogue::EVENTS.name, LOG, "hostname");
-    one("hostname", "Host", &query)
+    let mut variable = one("hostname", "Host", &query);
+    variable["sort"] = json!(2);
+    variable
 }
 
 fn label_values(name: &str, matchers: &str, label: &str) -> String {
