@@ -4,7 +4,7 @@ use metaaccess_exporter::catalogue;
 
 use crate::source::layout::{Dashboard, Row};
 use crate::source::panel::{COUNT, Panel};
-use crate::source::promql::{LOG, around, events_by_host, highest, selector, sum_by};
+use crate::source::promql::{BAR, LOG, around, events_by_host, highest, selector, sum_by};
 use crate::source::{annotation, variable, words};
 
 pub fn dashboard() -> String {
@@ -53,7 +53,7 @@ fn glance() -> Row {
     Row::new("At a glance").line(
         4,
         vec![
-            number("Lines", "Lines in the range that name this host.", "").wide(3),
+            number("Lines", "Lines in the range that name this host.", ""),
             number(
                 "Installs",
                 "Installs of the agent on this host in the range.",
@@ -65,11 +65,10 @@ fn glance() -> Row {
                 words::UNINSTALLED,
             ),
             number(
-                "Turned non-compliant",
+                "Lost compliance",
                 "Changes to non-compliant in the range.",
                 words::NON_COMPLIANT,
-            )
-            .wide(5),
+            ),
             Panel::stat(
                 "Versions",
                 "Versions of the agent that lines in the range name, and how many of them.",
@@ -77,7 +76,7 @@ fn glance() -> Row {
                 "None in the range",
             )
             .instant(&versions, "{{version}}")
-            .empty("None in the range")
+            .fine_without("None in the range")
             .decimals(0)
             .wide(8),
         ],
@@ -85,21 +84,19 @@ fn glance() -> Row {
 }
 
 fn over_time() -> Row {
-    let by = |label: &str, matchers: &str| {
-        sum_by(label, &events_by_host(&host(matchers), "$__interval"))
-    };
+    let by = |label: &str, matchers: &str| sum_by(label, &events_by_host(&host(matchers), BAR));
     Row::new("Over time")
         .line(
             9,
             vec![
-                Panel::bars("Events", "Lines that name this host by event, since the bar before.")
+                Panel::bars("Events", "Lines that name this host by event, from each bar to the next.")
                     .query(&by("event", ""), "{{event}}")
                     .legend_beside()
                     .empty("Unknown host")
                     .wide(12),
                 Panel::bars(
                     "Lines by version",
-                    "Lines that name this host by the version of its agent, since the bar before: a change of colour is a change of version.",
+                    "Lines that name this host by the version of its agent, from each bar to the next: a change of colour is a change of version.",
                 )
                 .query(&by("version", r#"version!="""#), "{{version}}")
                 .legend_beside()

@@ -5,8 +5,8 @@ use metaaccess_exporter::catalogue::{self, Metric};
 use crate::source::layout::{Dashboard, Row};
 use crate::source::panel::{COUNT, Panel};
 use crate::source::promql::{
-    ACCOUNT, LOG, around, growth_by, highest, highest_growth, of_instances, quantile, selector,
-    sum_by,
+    ACCOUNT, BAR, LOG, around, growth_by, highest, highest_growth, of_instances, quantile,
+    selector, sum_by,
 };
 use crate::source::{annotation, variable};
 
@@ -42,7 +42,7 @@ fn top(query: &str) -> String {
 
 /// Bars of a counter, added up by these labels.
 fn grown(metric: &Metric, matchers: &str, by: &str) -> String {
-    sum_by(by, &highest_growth(metric, matchers, "$__interval"))
+    sum_by(by, &highest_growth(metric, matchers, BAR))
 }
 
 fn glance() -> Row {
@@ -110,18 +110,14 @@ fn freshness() -> Row {
         .line(
             8,
             vec![
-                Panel::lines(
+                Panel::worked(
                     "Whether the account was read",
-                    "Whether the last refresh of every log worked (1) or not (0); of many, the ten worst.",
-                    COUNT,
+                    "Whether the last refresh of every log worked: red where one failed. Of many, the ten worst.",
                 )
                 .query(
                     &format!("bottomk(10, {})", highest(&catalogue::UP, ACCOUNT)),
                     "{{account}}",
                 )
-                .smallest_first()
-                .max(1.0)
-                .decimals(0)
                 .empty("No exporter")
                 .wide(8),
                 Panel::lines(
@@ -153,11 +149,11 @@ fn freshness() -> Row {
         .line(
             8,
             vec![
-                Panel::bars("Refreshes", "Refreshes that ended, well or not, since the bar before.")
+                Panel::bars("Refreshes", "Refreshes that ended, well or not, from each bar to the next.")
                     .query(&grown(&catalogue::REFRESHES, LOG, "event_type"), "{{event_type}}")
                     .empty("No exporter")
                     .wide(8),
-                Panel::bars("Failed refreshes", "Refreshes that failed, since the bar before.")
+                Panel::bars("Failed refreshes", "Refreshes that failed, from each bar to the next.")
                     .query(
                         &grown(&catalogue::REFRESH_FAILURES, LOG, "event_type"),
                         "{{event_type}}",
@@ -195,7 +191,7 @@ fn doubts() -> Row {
             vec![
                 bars(
                     "Missed lines",
-                    "Lines, at most, that will never be counted, since the bar before; and how often the log had lost the lines counted last before newer ones were read.",
+                    "Lines, at most, that will never be counted, from each bar to the next; and how often the log had lost the lines counted last before newer ones were read.",
                     &catalogue::MISSED_LINES,
                     "event_type",
                     "{{event_type}}, missed",
@@ -204,7 +200,7 @@ fn doubts() -> Row {
                 .wide(8),
                 bars(
                     "Lines that cannot be read",
-                    "Entries of the log that could not be read as a line, each counted once, since the bar before.",
+                    "Entries of the log that could not be read as a line, each counted once, from each bar to the next.",
                     &catalogue::UNPARSABLE,
                     "event_type, reason",
                     "{{event_type}}, {{reason}}",
@@ -212,7 +208,7 @@ fn doubts() -> Row {
                 .wide(8),
                 bars(
                     "Lines without a series",
-                    "New lines that could not be told from lines which the vendor rewrote: they are counted here alone, since the bar before.",
+                    "New lines that could not be told from lines which the vendor rewrote: they are counted here alone, from each bar to the next.",
                     &catalogue::UNATTRIBUTED,
                     "event_type",
                     "{{event_type}}",
@@ -301,7 +297,7 @@ fn budget() -> Row {
             vec![
                 Panel::bars(
                     "Requests by status",
-                    "Requests sent to the API by HTTP status, since the bar before; none where no answer came.",
+                    "Requests sent to the API by HTTP status, from each bar to the next; none where no answer came.",
                 )
                 .query(&codes(&catalogue::REQUESTS), "{{code}}")
                 .painted("/^2/", "green")
@@ -320,7 +316,7 @@ fn budget() -> Row {
                 .wide(6),
                 Panel::bars(
                     "Requests for tokens",
-                    "Those of the requests that asked for an access token, by HTTP status, since the bar before.",
+                    "Those of the requests that asked for an access token, by HTTP status, from each bar to the next.",
                 )
                 .query(&codes(&catalogue::TOKEN_REQUESTS), "{{code}}")
                 .painted("/^2/", "green")
@@ -385,7 +381,7 @@ fn series() -> Row {
                 .wide(8),
                 Panel::bars(
                     "Lines beyond the limits",
-                    "Lines that counted under hostname __other__ or event __other__, since the bar before.",
+                    "Lines that counted under hostname __other__ or event __other__, from each bar to the next.",
                 )
                 .query(&grown(&catalogue::OVERFLOWED, ACCOUNT, "account"), "{{account}}")
                 .empty("No exporter")
@@ -440,16 +436,16 @@ fn state() -> Row {
         vec![
             Panel::bars(
                 "Saves",
-                "Times that an account was saved, well or not, and those that failed, since the bar before. Without --state.path there are none.",
+                "Times that an account was saved, well or not, and those that failed, from each bar to the next. Without --state.path there are none.",
             )
             .query(
-                &around("sum", &highest_growth(&catalogue::STATE_SAVES, ACCOUNT, "$__interval")),
+                &around("sum", &highest_growth(&catalogue::STATE_SAVES, ACCOUNT, BAR)),
                 "saves",
             )
             .query(
                 &format!(
                     "sum({})",
-                    highest_growth(&catalogue::STATE_SAVE_FAILURES, ACCOUNT, "$__interval")
+                    highest_growth(&catalogue::STATE_SAVE_FAILURES, ACCOUNT, BAR)
                 ),
                 "failed",
             )
@@ -492,20 +488,21 @@ fn state() -> Row {
 fn process() -> Row {
     let ours = |metric: Metric| of_instances(metric.name);
     let rate = |metric: Metric| of_instances(&format!("rate({}[$__rate_interval])", metric.name));
-    let by_reason = |metric: Metric| highest_by_instance(&metric, "instance, reason");
+    let by_reason =
+        |metric: Metric| sum_by("reason", &highest_by_instance(&metric, "instance, reason"));
     let answered = |metric: Metric| highest_by_instance(&metric, "instance");
-    Row::new("Process, one line for each exporter")
+    Row::new("Process")
         .line(
             8,
             vec![
                 Panel::lines("Memory", "Memory of the exporter that is resident.", "bytes")
                     .query(&ours(catalogue::PROCESS_RESIDENT), "{{instance}}")
                     .empty("No exporter")
-                    .wide(6),
+                    .wide(8),
                 Panel::lines("CPU", "CPU time used, as a share of one core.", "percentunit")
                     .query(&rate(catalogue::PROCESS_CPU), "{{instance}}")
                     .empty("No exporter")
-                    .wide(6),
+                    .wide(8),
                 Panel::lines(
                     "Open files and connections",
                     "File descriptors, and connections among them, that are open.",
@@ -518,7 +515,48 @@ fn process() -> Row {
                 )
                 .decimals(0)
                 .empty("No exporter")
-                .wide(6),
+                .wide(8),
+            ],
+        )
+        .line(
+            8,
+            vec![
+                Panel::bars(
+                    "Scrapes",
+                    "Scrapes that were answered, and those answered before the read that they waited for had ended, from each bar to the next.",
+                )
+                .query(&answered(catalogue::SCRAPES), "{{instance}}")
+                .query(&answered(catalogue::SCRAPES_STALE), "{{instance}}, too early")
+                .empty("No exporter")
+                .wide(12),
+                Panel::bars(
+                    "Refused at the door",
+                    "Connections and requests that were refused, by reason, and requests that ended in a mistake of the exporter's, from each bar to the next.",
+                )
+                .query(&by_reason(catalogue::CONNECTIONS_REFUSED), "connection: {{reason}}")
+                .query(&by_reason(catalogue::REQUESTS_REFUSED), "request: {{reason}}")
+                .query(&around("sum", &answered(catalogue::PANICS)), "mistake")
+                .empty("No exporter")
+                .wide(12),
+            ],
+        )
+        .line(
+            5,
+            vec![
+                Panel::worked(
+                    "Configuration taken over",
+                    "Whether the last change of the file of accounts, and of the web configuration, took over: red where the one before goes on. Empty without such files.",
+                )
+                .query(
+                    &format!("min by (instance) ({})", catalogue::CONFIG_SUCCESSFUL.name),
+                    "{{instance}}, accounts",
+                )
+                .query(
+                    &format!("min by (instance) ({})", catalogue::WEB_CONFIG_SUCCESSFUL.name),
+                    "{{instance}}, web",
+                )
+                .empty("No such files")
+                .wide(14),
                 Panel::table(
                     "Versions",
                     "Which version of the exporter runs where.",
@@ -532,51 +570,12 @@ fn process() -> Row {
                 .hidden("Running")
                 .column_width("Version", 90)
                 .empty("No exporter")
-                .wide(6),
-            ],
-        )
-        .line(
-            8,
-            vec![
-                Panel::bars(
-                    "Scrapes",
-                    "Scrapes that were answered, and those answered before the read that they waited for had ended, since the bar before.",
-                )
-                .query(&answered(catalogue::SCRAPES), "{{instance}}")
-                .query(&answered(catalogue::SCRAPES_STALE), "{{instance}}, before the read ended")
-                .empty("No exporter")
-                .wide(8),
-                Panel::bars(
-                    "Refused at the door",
-                    "Connections and requests that were refused, by reason, and requests that ended in a mistake of the exporter's, since the bar before.",
-                )
-                .query(&by_reason(catalogue::CONNECTIONS_REFUSED), "{{instance}}, connection: {{reason}}")
-                .query(&by_reason(catalogue::REQUESTS_REFUSED), "{{instance}}, request: {{reason}}")
-                .query(&answered(catalogue::PANICS), "{{instance}}, mistake")
-                .empty("No exporter")
-                .wide(8),
-                Panel::lines(
-                    "Configuration taken over",
-                    "Whether the last change of the file of accounts, and of the web configuration, took over (1) or not (0). Empty without such files.",
-                    COUNT,
-                )
-                .query(
-                    &format!("min by (instance) ({})", catalogue::CONFIG_SUCCESSFUL.name),
-                    "{{instance}}, accounts",
-                )
-                .query(
-                    &format!("min by (instance) ({})", catalogue::WEB_CONFIG_SUCCESSFUL.name),
-                    "{{instance}}, web",
-                )
-                .max(1.0)
-                .decimals(0)
-                .empty("No such files")
-                .wide(8),
+                .wide(10),
             ],
         )
 }
 
 /// The growth of a counter that each exporter has for itself.
 fn highest_by_instance(metric: &Metric, by: &str) -> String {
-    growth_by(by, metric.name, "$__interval")
+    growth_by(by, metric.name, BAR)
 }

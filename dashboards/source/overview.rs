@@ -5,7 +5,7 @@ use metaaccess_exporter::catalogue;
 use crate::source::layout::{Dashboard, Row};
 use crate::source::panel::{COUNT, Panel};
 use crate::source::promql::{
-    ACCOUNT, LOG, around, counts, events, events_by_host, highest, quantile, selector, sum_by,
+    ACCOUNT, BAR, LOG, around, counts, events, events_by_host, highest, quantile, selector, sum_by,
 };
 use crate::source::{annotation, variable, words};
 
@@ -80,14 +80,12 @@ fn glance() -> Row {
                 "Uninstalls",
                 "Agents in the range that were uninstalled by a user or removed by an administrator.",
                 &of_devices(words::UNINSTALLED),
-            ))
-            .wide(3),
+            )),
             bad(number(
-                "Turned non-compliant",
+                "Lost compliance",
                 "Changes of devices to non-compliant in the range. A device that changes twice counts twice.",
                 &of_devices(words::NON_COMPLIANT),
-            ))
-            .wide(5),
+            )),
             bad(number(
                 "Failed log-ons",
                 "Failed log-ons of administrators in the range.",
@@ -113,20 +111,19 @@ fn glance() -> Row {
 }
 
 fn versions() -> Row {
-    let over_time = format!("sum by (version) ({})", events(&installs(), "$__interval"));
+    let over_time = format!("sum by (version) ({})", events(&installs(), BAR));
     let in_range = format!("sum by (version) ({})", events(&installs(), "$__range"));
     let so_far = format!(
-        "max by ({}) ({})",
+        "sum by (version) (max by ({}) ({}))",
         catalogue::EVENTS.labels.join(", "),
         counts(&installs())
     );
-    let share = format!("sum by (version) ({so_far})\n/ on () group_left ()\nsum ({so_far})");
     Row::new("Installs and roll-outs").line(
         9,
         vec![
             Panel::bars(
                 "Installs by version",
-                "Installs since the bar before. Marks show when the first installs of a version came. Bars end at full steps of the axis, so what is newer stands in the numbers above, and in the next bar.",
+                "Installs from each bar to the next. Marks show when the first installs of a version came. The last bar is still growing.",
             )
             .query(&over_time, "{{version}}")
             .legend_beside()
@@ -141,9 +138,9 @@ fn versions() -> Row {
             .wide(7),
             Panel::shares(
                 "Share of all installs so far",
-                "Of all installs ever counted, by version. Devices that were uninstalled since are still in.",
+                "Of all installs ever counted, by version; the legend has how many. Devices that were uninstalled since are still in.",
             )
-            .query(&share, "{{version}}")
+            .query(&so_far, "{{version}}")
             .empty("Nothing counted yet")
             .wide(6),
         ],
@@ -152,7 +149,7 @@ fn versions() -> Row {
 
 /// Bars of what the matchers say, by event.
 fn by_event(title: &str, description: &str, matchers: &str) -> Panel {
-    let grown = sum_by("event", &events(matchers, "$__interval"));
+    let grown = sum_by("event", &events(matchers, BAR));
     Panel::bars(title, description)
         .query(&grown, "{{event}}")
         .empty("Nothing counted yet")
@@ -171,7 +168,7 @@ fn fleet() -> Row {
             vec![
                 by_event(
                     "Uninstalls and removals",
-                    "Agents that were uninstalled by a user or removed by an administrator, since the bar before.",
+                    "Agents that were uninstalled by a user or removed by an administrator, from each bar to the next.",
                     &of_devices(words::UNINSTALLED),
                 )
                 .painted("/uninstalled/i", "orange")
@@ -179,7 +176,7 @@ fn fleet() -> Row {
                 .wide(8),
                 by_event(
                     "Changes of compliance",
-                    "Devices that turned compliant or non-compliant, since the bar before.",
+                    "Devices that turned compliant or non-compliant, from each bar to the next.",
                     &of_devices(words::COMPLIANCE),
                 )
                 .painted("/compliant/i", "green")
@@ -203,7 +200,7 @@ fn fleet() -> Row {
             vec![
                 by_event(
                     "Lines by event",
-                    "Lines of the logs, versions and events that are chosen, since the bar before.",
+                    "Lines of the logs, versions and events that are chosen, from each bar to the next.",
                     &chosen(),
                 )
                 .legend_beside()
@@ -232,7 +229,7 @@ fn fleet() -> Row {
 fn administrators() -> Row {
     let admin = format!(r#"{ACCOUNT},event_type="admin",event=~"$event""#);
     let failed = format!("{ACCOUNT},{}", words::FAILED_LOG_ON);
-    let over_time = sum_by("account", &events(&failed, "$__interval"));
+    let over_time = sum_by("account", &events(&failed, BAR));
     let by_host = sum_by("account, hostname", &events_by_host(&failed, "$__range"));
     let hosts = format!("topk(10, {by_host} > 0)");
     Row::new("Administrators").line(
@@ -240,14 +237,14 @@ fn administrators() -> Row {
         vec![
             by_event(
                 "Activity of administrators",
-                "Lines of the administrator log by event, since the bar before.",
+                "Lines of the administrator log by event, from each bar to the next.",
                 &admin,
             )
             .legend_beside()
             .wide(12),
             Panel::bars(
                 "Failed log-ons by account",
-                "Failed log-ons of administrators, since the bar before.",
+                "Failed log-ons of administrators, from each bar to the next.",
             )
             .query(&over_time, "{{account}}")
             .empty("Nothing counted yet")

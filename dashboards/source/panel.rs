@@ -31,13 +31,13 @@ impl Panel {
         Self { width: 0, json }
     }
 
-    /// Bars that stand on each other, each left of the time that it ends at, for the time since the
-    /// one before it: their sum is what there was in the range.
+    /// Bars that stand on each other, each right of the time that it begins at: their sum is what
+    /// there was in the range.
     pub fn bars(title: &str, description: &str) -> Self {
         let mut panel = Self::series(title, description, COUNT, &["sum"], "Total");
         panel.custom(json!({
             "axisSoftMax": 1,
-            "barAlignment": -1,
+            "barAlignment": 1,
             "drawStyle": "bars",
             "fillOpacity": 80,
             "lineWidth": 0,
@@ -68,18 +68,18 @@ impl Panel {
         panel
     }
 
-    /// Shares of a whole over time, which stand on each other.
+    /// Shares of a whole over time; the legend has the numbers.
     pub fn shares(title: &str, description: &str) -> Self {
-        let mut panel = Self::lines(title, description, "percentunit");
+        let mut panel = Self::series(title, description, COUNT, &["lastNotNull"], "Last *");
         panel.custom(json!({
             "drawStyle": "line",
             "fillOpacity": 60,
             "lineWidth": 1,
             "showPoints": "never",
-            "stacking": { "mode": "normal", "group": "A" },
+            "stacking": { "mode": "percent", "group": "A" },
         }));
-        panel.json["options"]["legend"]["calcs"] = json!(["lastNotNull"]);
-        panel.max(1.0)
+        panel.json["fieldConfig"]["defaults"]["min"] = json!(0);
+        panel
     }
 
     /// The legend has the largest first, by the column named.
@@ -178,6 +178,22 @@ impl Panel {
         panel.color(&[("blue", None)])
     }
 
+    /// Whether something worked (1) or not (0) over time, for each series on a line of its own.
+    pub fn worked(title: &str, description: &str) -> Self {
+        let mut panel = Self::timeline(title, description)
+            .color(&[("red", None), ("green", Some(1.0))])
+            .decimals(0);
+        if let Some(json) = panel.json.as_object_mut() {
+            json.remove("interval");
+            json.remove("maxDataPoints");
+        }
+        panel.json["fieldConfig"]["defaults"]["mappings"] = json!([{
+            "type": "value",
+            "options": { "0": { "text": "failed", "index": 0 }, "1": { "text": "worked", "index": 1 } },
+        }]);
+        panel
+    }
+
     fn custom(&mut self, custom: Value) {
         self.json["fieldConfig"]["defaults"]["custom"] = custom;
     }
@@ -226,13 +242,18 @@ impl Panel {
         self
     }
 
-    /// What stands there without data, where that is as good as any other.
+    /// What stands there without data.
     pub fn empty(mut self, text: &str) -> Self {
+        self.json["fieldConfig"]["defaults"]["noValue"] = json!(text);
+        self
+    }
+
+    /// The same, where a number's absence is nothing to warn of.
+    pub fn fine_without(mut self, text: &str) -> Self {
         if let Some(defaults) = self.json["fieldConfig"]["defaults"].as_object_mut() {
             defaults.remove("mappings");
-            defaults.insert("noValue".to_owned(), json!(text));
         }
-        self
+        self.empty(text)
     }
 
     /// The legend right of the bars, where more of it is seen.

@@ -233,9 +233,10 @@ const PANELS: [&str; 9] = [
 ];
 
 /// Ids of Grafana's units, as far as anything here is measured in them.
-const UNITS: [&str; 10] = [
+const UNITS: [&str; 11] = [
     "none",
     "short",
+    "locale",
     "s",
     "ms",
     "percent",

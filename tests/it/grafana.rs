@@ -205,7 +205,7 @@ impl<'a> Opened<'a> {
             variables: BTreeMap::new(),
             least: None,
         };
-        for variable in dashboard.variables() {
+        for variable in in_need_of_those_before(dashboard.variables()) {
             let name = text(variable, "name");
             let choice = choices.iter().find(|(of, _)| *of == name);
             let value = opened
@@ -358,6 +358,21 @@ impl<'a> Opened<'a> {
             Some(_) => None,
         }
     }
+}
+
+/// Variables in the order in which Grafana asks for them: each after those that its query names.
+fn in_need_of_those_before(mut variables: Vec<&Value>) -> Vec<&Value> {
+    let mut sorted = Vec::new();
+    while !variables.is_empty() {
+        let names = |one: &Value, other: &Value| {
+            let reference = format!("${}", text(other, "name"));
+            one["query"].to_string().contains(&reference)
+        };
+        let ready = |one: &&Value| !variables.iter().any(|other| names(one, other));
+        let next = variables.iter().position(ready).unwrap_or_default();
+        sorted.push(variables.remove(next));
+    }
+    sorted
 }
 
 fn has(options: &[String], value: &str) -> bool {

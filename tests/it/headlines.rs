@@ -99,7 +99,7 @@ const VERSION: &[&str] = &["version"];
 pub const HEADLINES: [Headline; 25] = [
     headline(OVERVIEW, "Installs", &[], installs),
     headline(OVERVIEW, "Uninstalls", &[], uninstalls),
-    headline(OVERVIEW, "Turned non-compliant", &[], non_compliant),
+    headline(OVERVIEW, "Lost compliance", &[], non_compliant),
     headline(OVERVIEW, "Failed log-ons", &[], failed_log_ons),
     headline(OVERVIEW, "Lines", &[], all),
     headline(OVERVIEW, "Installs by version", VERSION, installs),
@@ -136,7 +136,7 @@ pub const HEADLINES: [Headline; 25] = [
     headline(DEVICE, "Lines", &[], all),
     headline(DEVICE, "Installs", &[], installs),
     headline(DEVICE, "Uninstalls", &[], uninstalls),
-    headline(DEVICE, "Turned non-compliant", &[], non_compliant),
+    headline(DEVICE, "Lost compliance", &[], non_compliant),
     headline(DEVICE, "Versions", VERSION, with_version),
     headline(DEVICE, "Events", EVENT, all),
     headline(DEVICE, "Lines by version", VERSION, with_version),
