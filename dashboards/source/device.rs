@@ -112,7 +112,7 @@ fn over_time() -> Row {
                     "When lines of each version came. Blank where none did.",
                 )
                 .query(
-                    &format!("clamp_max({} > 0, 1)", by("version", r#"version!="""#)),
+                    &format!("{} > 0", by("version", r#"version!="""#)),
                     "{{version}}",
                 )
                 .empty("None in the range")
