@@ -89,14 +89,14 @@ fn over_time() -> Row {
         .line(
             9,
             vec![
-                Panel::bars("Events", "Lines that name this host by event, from each bar to the next.")
+                Panel::bars("Events", "Lines that name this host by event, since the bar before.")
                     .query(&by("event", ""), "{{event}}")
                     .legend_beside()
                     .empty("Unknown host")
                     .wide(12),
                 Panel::bars(
                     "Lines by version",
-                    "Lines that name this host by the version of its agent, from each bar to the next: a change of colour is a change of version.",
+                    "Lines that name this host by the version of its agent, since the bar before: a change of colour is a change of version.",
                 )
                 .query(&by("version", r#"version!="""#), "{{version}}")
                 .legend_beside()

@@ -149,11 +149,11 @@ fn freshness() -> Row {
         .line(
             8,
             vec![
-                Panel::bars("Refreshes", "Refreshes that ended, well or not, from each bar to the next.")
+                Panel::bars("Refreshes", "Refreshes that ended, well or not, since the bar before.")
                     .query(&grown(&catalogue::REFRESHES, LOG, "event_type"), "{{event_type}}")
                     .empty("No exporter")
                     .wide(8),
-                Panel::bars("Failed refreshes", "Refreshes that failed, from each bar to the next.")
+                Panel::bars("Failed refreshes", "Refreshes that failed, since the bar before.")
                     .query(
                         &grown(&catalogue::REFRESH_FAILURES, LOG, "event_type"),
                         "{{event_type}}",
@@ -191,7 +191,7 @@ fn doubts() -> Row {
             vec![
                 bars(
                     "Missed lines",
-                    "Lines, at most, that will never be counted, from each bar to the next; and how often the log had lost the lines counted last before newer ones were read.",
+                    "Lines, at most, that will never be counted, since the bar before; and how often the log had lost the lines counted last before newer ones were read.",
                     &catalogue::MISSED_LINES,
                     "event_type",
                     "{{event_type}}, missed",
@@ -200,7 +200,7 @@ fn doubts() -> Row {
                 .wide(8),
                 bars(
                     "Lines that cannot be read",
-                    "Entries of the log that could not be read as a line, each counted once, from each bar to the next.",
+                    "Entries of the log that could not be read as a line, each counted once, since the bar before.",
                     &catalogue::UNPARSABLE,
                     "event_type, reason",
                     "{{event_type}}, {{reason}}",
@@ -208,7 +208,7 @@ fn doubts() -> Row {
                 .wide(8),
                 bars(
                     "Lines without a series",
-                    "New lines that could not be told from lines which the vendor rewrote: they are counted here alone, from each bar to the next.",
+                    "New lines that could not be told from lines which the vendor rewrote: they are counted here alone, since the bar before.",
                     &catalogue::UNATTRIBUTED,
                     "event_type",
                     "{{event_type}}",
@@ -297,7 +297,7 @@ fn budget() -> Row {
             vec![
                 Panel::bars(
                     "Requests by status",
-                    "Requests sent to the API by HTTP status, from each bar to the next; none where no answer came.",
+                    "Requests sent to the API by HTTP status, since the bar before; none where no answer came.",
                 )
                 .query(&codes(&catalogue::REQUESTS), "{{code}}")
                 .painted("/^2/", "green")
@@ -316,7 +316,7 @@ fn budget() -> Row {
                 .wide(6),
                 Panel::bars(
                     "Requests for tokens",
-                    "Those of the requests that asked for an access token, by HTTP status, from each bar to the next.",
+                    "Those of the requests that asked for an access token, by HTTP status, since the bar before.",
                 )
                 .query(&codes(&catalogue::TOKEN_REQUESTS), "{{code}}")
                 .painted("/^2/", "green")
@@ -381,7 +381,7 @@ fn series() -> Row {
                 .wide(8),
                 Panel::bars(
                     "Lines beyond the limits",
-                    "Lines that counted under hostname __other__ or event __other__, from each bar to the next.",
+                    "Lines that counted under hostname __other__ or event __other__, since the bar before.",
                 )
                 .query(&grown(&catalogue::OVERFLOWED, ACCOUNT, "account"), "{{account}}")
                 .empty("No exporter")
@@ -436,7 +436,7 @@ fn state() -> Row {
         vec![
             Panel::bars(
                 "Saves",
-                "Times that an account was saved, well or not, and those that failed, from each bar to the next. Without --state.path there are none.",
+                "Times that an account was saved, well or not, and those that failed, since the bar before. Without --state.path there are none.",
             )
             .query(
                 &around("sum", &highest_growth(&catalogue::STATE_SAVES, ACCOUNT, BAR)),
@@ -523,7 +523,7 @@ fn process() -> Row {
             vec![
                 Panel::bars(
                     "Scrapes",
-                    "Scrapes that were answered, and those answered before the read that they waited for had ended, from each bar to the next.",
+                    "Scrapes that were answered, and those answered before the read that they waited for had ended, since the bar before.",
                 )
                 .query(&answered(catalogue::SCRAPES), "{{instance}}")
                 .query(&answered(catalogue::SCRAPES_STALE), "{{instance}}, too early")
@@ -531,7 +531,7 @@ fn process() -> Row {
                 .wide(12),
                 Panel::bars(
                     "Refused at the door",
-                    "Connections and requests that were refused, by reason, and requests that ended in a mistake of the exporter's, from each bar to the next.",
+                    "Connections and requests that were refused, by reason, and requests that ended in a mistake of the exporter's, since the bar before.",
                 )
                 .query(&by_reason(catalogue::CONNECTIONS_REFUSED), "connection: {{reason}}")
                 .query(&by_reason(catalogue::REQUESTS_REFUSED), "request: {{reason}}")

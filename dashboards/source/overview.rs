@@ -123,7 +123,7 @@ fn versions() -> Row {
         vec![
             Panel::bars(
                 "Installs by version",
-                "Installs from each bar to the next. Marks show when the first installs of a version came. The last bar is still growing.",
+                "Installs since the bar before. Marks show when the first installs of a version came. A bar shows when it is full: what is newer stands in the numbers above.",
             )
             .query(&over_time, "{{version}}")
             .legend_beside()
@@ -168,7 +168,7 @@ fn fleet() -> Row {
             vec![
                 by_event(
                     "Uninstalls and removals",
-                    "Agents that were uninstalled by a user or removed by an administrator, from each bar to the next.",
+                    "Agents that were uninstalled by a user or removed by an administrator, since the bar before.",
                     &of_devices(words::UNINSTALLED),
                 )
                 .painted("/uninstalled/i", "orange")
@@ -176,7 +176,7 @@ fn fleet() -> Row {
                 .wide(8),
                 by_event(
                     "Changes of compliance",
-                    "Devices that turned compliant or non-compliant, from each bar to the next.",
+                    "Devices that turned compliant or non-compliant, since the bar before.",
                     &of_devices(words::COMPLIANCE),
                 )
                 .painted("/compliant/i", "green")
@@ -200,7 +200,7 @@ fn fleet() -> Row {
             vec![
                 by_event(
                     "Lines by event",
-                    "Lines of the logs, versions and events that are chosen, from each bar to the next.",
+                    "Lines of the logs, versions and events that are chosen, since the bar before.",
                     &chosen(),
                 )
                 .legend_beside()
@@ -237,14 +237,14 @@ fn administrators() -> Row {
         vec![
             by_event(
                 "Activity of administrators",
-                "Lines of the administrator log by event, from each bar to the next.",
+                "Lines of the administrator log by event, since the bar before.",
                 &admin,
             )
             .legend_beside()
             .wide(12),
             Panel::bars(
                 "Failed log-ons by account",
-                "Failed log-ons of administrators, from each bar to the next.",
+                "Failed log-ons of administrators, since the bar before.",
             )
             .query(&over_time, "{{account}}")
             .empty("Nothing counted yet")

@@ -31,13 +31,13 @@ impl Panel {
         Self { width: 0, json }
     }
 
-    /// Bars that stand on each other, each right of the time that it begins at: their sum is what
-    /// there was in the range.
+    /// Bars that stand on each other, each left of the time that it ends at, for the time since the
+    /// one before it: their sum is what there was in the range.
     pub fn bars(title: &str, description: &str) -> Self {
         let mut panel = Self::series(title, description, COUNT, &["sum"], "Total");
         panel.custom(json!({
             "axisSoftMax": 1,
-            "barAlignment": 1,
+            "barAlignment": -1,
             "drawStyle": "bars",
             "fillOpacity": 80,
             "lineWidth": 0,
@@ -47,7 +47,7 @@ impl Panel {
         panel.json["fieldConfig"]["defaults"]["decimals"] = json!(0);
         panel.json["fieldConfig"]["defaults"]["min"] = json!(0);
         panel.json["interval"] = json!("1m");
-        panel.json["maxDataPoints"] = json!(40);
+        panel.json["maxDataPoints"] = json!(60);
         panel
     }
 

@@ -35,25 +35,8 @@ pub fn selector(name: &str, matchers: &str) -> String {
 /// with after an outage counts too.
 const BEFORE: &str = "1h";
 
-/// The window of a bar: from the bar's time to the next's. So the newest lines are in the last bar,
-/// and the first has none of before.
+/// The window of a bar: from the bar before it to its own time.
 pub const BAR: &str = "$__interval";
-
-/// The samples of a selector within a window.
-fn within(selector: &str, window: &str) -> String {
-    match window {
-        BAR => format!("{selector}[{window}] offset -{window}"),
-        _ => format!("{selector}[{window}]"),
-    }
-}
-
-/// Those before the window, as far back as said.
-fn ahead_of(selector: &str, window: &str, before: &str) -> String {
-    match window {
-        BAR => format!("{selector}[{before}]"),
-        _ => format!("{selector}[{before}] offset {window}"),
-    }
-}
 
 /// By how much a counter grew within a window, as a whole number: from its last value before the
 /// window, or else from its first within, to its highest within. So windows that follow each other
@@ -66,10 +49,10 @@ pub fn growth(selector: &str, window: &str) -> String {
 
 /// The same, with the last value before the window looked for further back, or less far.
 pub fn growth_since(selector: &str, window: &str, before: &str) -> String {
-    let within = within(selector, window);
-    let ahead = ahead_of(selector, window, before);
-    let first = format!("(last_over_time({ahead}) or min_over_time({within}))");
-    let grown = format!("max_over_time({within})\n- {first},\n0");
+    let first = format!(
+        "(last_over_time({selector}[{before}] offset {window}) or min_over_time({selector}[{window}]))"
+    );
+    let grown = format!("max_over_time({selector}[{window}])\n- {first},\n0");
     around("clamp_min", &grown)
 }
 
@@ -103,14 +86,12 @@ pub fn counts(matchers: &str) -> String {
 /// The growth of a counter that goes on where it was under whichever name its exporter is scraped
 /// next, as that of a replaced pod: the highest of all before a window is what was counted by then.
 fn kept_growth_by(labels: &str, selector: &str, window: &str) -> String {
-    let within = within(selector, window);
-    let ahead = ahead_of(selector, window, BEFORE);
     let grown = format!(
-        "max by ({labels}) (max_over_time({within}))\n\
+        "max by ({labels}) (max_over_time({selector}[{window}]))\n\
          - (\n  \
-         max by ({labels}) (last_over_time({ahead}))\n  \
+         max by ({labels}) (last_over_time({selector}[{BEFORE}] offset {window}))\n  \
          or\n  \
-         min by ({labels}) (min_over_time({within}))\n\
+         min by ({labels}) (min_over_time({selector}[{window}]))\n\
          ),\n0"
     );
     around("clamp_min", &grown)
