@@ -44,16 +44,31 @@ pub const BAR: &str = "$__interval";
 /// and stretches the rest. It holds for counters that never fall, as those do that are kept in a
 /// state; where one fell all the same, nothing is counted rather than too much.
 pub fn growth(selector: &str, window: &str) -> String {
-    growth_since(selector, window, BEFORE)
-}
-
-/// The same, with the last value before the window looked for further back, or less far.
-pub fn growth_since(selector: &str, window: &str, before: &str) -> String {
     let first = format!(
-        "(last_over_time({selector}[{before}] offset {window}) or min_over_time({selector}[{window}]))"
+        "(last_over_time({selector}[{BEFORE}] offset {window}) or min_over_time({selector}[{window}]))"
     );
     let grown = format!("max_over_time({selector}[{window}])\n- {first},\n0");
     around("clamp_min", &grown)
+}
+
+/// The same for the rules, with the last value before the window looked for further back. Where there
+/// is none, and the counter fell within the window, nothing is told: nobody would look at the curve.
+pub fn growth_since(selector: &str, window: &str, before: &str) -> String {
+    let first = first_within(selector, window);
+    let grown = format!(
+        "max_over_time({selector}[{window}])\n\
+         - (\n  \
+         last_over_time({selector}[{before}] offset {window})\n  \
+         or\n  \
+         ({first})\n\
+         ),\n0"
+    );
+    around("clamp_min", &grown)
+}
+
+/// The first value of a counter in a window; none where it fell.
+fn first_within(selector: &str, window: &str) -> String {
+    format!("min_over_time({selector}[{window}]) unless resets({selector}[{window}]) > 0")
 }
 
 /// The growth of a counter of ours, one series for each set of its own labels.
@@ -86,12 +101,29 @@ pub fn counts(matchers: &str) -> String {
 /// The growth of a counter that goes on where it was under whichever name its exporter is scraped
 /// next, as that of a replaced pod: the highest of all before a window is what was counted by then.
 fn kept_growth_by(labels: &str, selector: &str, window: &str) -> String {
+    let first = format!("min_over_time({selector}[{window}])");
+    kept_growth(labels, selector, (window, BEFORE), &first)
+}
+
+/// The same for the rules, of all series of a metric: see [`growth_since`].
+pub fn kept_growth_since(metric: &Metric, window: &str, before: &str) -> String {
+    let first = first_within(metric.name, window);
+    let labels = metric.labels.join(", ");
+    kept_growth(&labels, metric.name, (window, before), &first)
+}
+
+fn kept_growth(
+    labels: &str,
+    selector: &str,
+    (window, before): (&str, &str),
+    first: &str,
+) -> String {
     let grown = format!(
         "max by ({labels}) (max_over_time({selector}[{window}]))\n\
          - (\n  \
-         max by ({labels}) (last_over_time({selector}[{BEFORE}] offset {window}))\n  \
+         max by ({labels}) (last_over_time({selector}[{before}] offset {window}))\n  \
          or\n  \
-         min by ({labels}) (min_over_time({selector}[{window}]))\n\
+         min by ({labels}) ({first})\n\
          ),\n0"
     );
     around("clamp_min", &grown)

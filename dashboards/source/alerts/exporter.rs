@@ -3,7 +3,7 @@
 use metaaccess_exporter::catalogue;
 
 use super::Alert;
-use crate::source::promql::{highest, highest_growth, selector, sum_by};
+use crate::source::promql::{highest, kept_growth_since, selector, sum_by};
 use crate::source::recording;
 use crate::source::settings::{
     LIMIT_SHARE, LINES_BEHIND, OWN_SHARE, READ_AGE, REFUSED_REQUESTS, UNPARSABLE,
@@ -36,7 +36,7 @@ fn down() -> Alert {
         wait: Some("5m"),
         severity: "critical",
         settings: &[],
-        summary: "No exporter shows the account {{ $labels.account }}",
+        summary: "No exporter shows {{ if $labels.account }}the account {{ $labels.account }}{{ else }}any MetaAccess account{{ end }}",
         description: "Prometheus has no metrics {{ if $labels.account }}of the account {{ $labels.account }}, which it had within the past day{{ else }}of any MetaAccess account{{ end }}: the exporter is down, cannot be reached, or the account was taken out. Events are not counted meanwhile; they are caught up with as far as the log reaches back.",
     }
 }
@@ -49,7 +49,7 @@ fn not_refreshed() -> Alert {
         severity: "critical",
         settings: &[],
         summary: "The logs of {{ $labels.account }} cannot be read",
-        description: "No refresh of the account {{ $labels.account }} has worked for 15 minutes{{ range printf `metaaccess_log_failing{account=%q} == 1` $labels.account | query }}; {{ .Labels.event_type }}: {{ .Labels.reason }}{{ end }}. The counts shown are the last ones, and the alerts of the fleet see nothing new.",
+        description: "For 15 minutes no refresh has read every log of the account {{ $labels.account }}{{ range printf `max by (event_type, reason) (metaaccess_log_failing{account=%q}) == 1` $labels.account | query | sortByLabel `event_type` }}; {{ .Labels.event_type }}: {{ .Labels.reason }}{{ end }}. The counts of a log that fails are the last ones, and the alerts of the fleet see nothing new of it.",
     }
 }
 
@@ -71,7 +71,11 @@ fn credential_refused() -> Alert {
 
 fn falling_behind() -> Alert {
     let read = highest(&catalogue::READ_TIMESTAMP, "");
-    let ready = highest(&catalogue::READY, "");
+    // It begins at 0 with each process, and stays there until the first read has ended.
+    let last_read = format!(
+        "max by (account, event_type) (max_over_time({}[1d]))",
+        catalogue::READ_TIMESTAMP.name
+    );
     let behind = highest(&catalogue::LINES_BEHIND, "");
     let (age, lines) = (READ_AGE.value(), LINES_BEHIND.value());
     let up = recording::UP;
@@ -79,10 +83,10 @@ fn falling_behind() -> Alert {
         name: "MetaAccessFallingBehind",
         expr: format!(
             "(\n  \
-               time() - {read}\n  \
+               time() - ({last_read} > 0)\n  \
                > {age}\n  \
-               and {ready} == 1\n  \
-               and on (account) {up} == 1\n\
+               and {read}\n  \
+               and on (account) max_over_time({up}[15m]) == 1\n\
              )\n\
              or\n\
              {behind}\n\
@@ -97,8 +101,8 @@ fn falling_behind() -> Alert {
 }
 
 fn lines_missed() -> Alert {
-    let missed = highest_growth(&catalogue::MISSED_LINES, "", "1h");
-    let gaps = highest_growth(&catalogue::GAPS, "", "1h");
+    let missed = kept_growth_since(&catalogue::MISSED_LINES, "1h", "1d");
+    let gaps = kept_growth_since(&catalogue::GAPS, "1h", "1d");
     Alert {
         name: "MetaAccessLinesMissed",
         expr: format!("{missed} > 0\nor\n{gaps} > 0"),
@@ -119,7 +123,7 @@ fn budget_starved() -> Alert {
     };
     let (refused, sent) = (requests(r#"code="429""#), requests(""));
     let left = format!(
-        "max by (account) (max_over_time({}[15m]))",
+        "max by (account) (avg_over_time({}[15m]))",
         catalogue::BUDGET_LEFT.name
     );
     let allowed = format!(
@@ -128,6 +132,7 @@ fn budget_starved() -> Alert {
         highest(&catalogue::BUDGET_WINDOW, "")
     );
     let (refusals, share) = (REFUSED_REQUESTS.value(), OWN_SHARE.value());
+    // Accounts of one OAuth client share its requests: what all send that have none left is ours.
     Alert {
         name: "MetaAccessBudgetStarved",
         expr: format!(
@@ -135,10 +140,10 @@ fn budget_starved() -> Alert {
              >= {refusals}\n\
              or\n\
              (\n  \
-               {sent}\n  \
-               / on (account) (900 * {allowed})\n  \
-               < {share}\n  \
-               and on (account) {left} == 0\n\
+               900 * {allowed} * {share}\n  \
+               > on () group_left ()\n  \
+               sum ({sent} and on (account) {left} < 1)\n  \
+               and on (account) {left} < 1\n\
              )"
         ),
         wait: Some("5m"),
@@ -150,7 +155,7 @@ fn budget_starved() -> Alert {
 }
 
 fn unparsable() -> Alert {
-    let grown = highest_growth(&catalogue::UNPARSABLE, "", "1h");
+    let grown = kept_growth_since(&catalogue::UNPARSABLE, "1h", "1d");
     Alert {
         name: "MetaAccessLinesUnparsable",
         expr: format!(
