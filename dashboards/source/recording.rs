@@ -23,6 +23,10 @@ pub const NON_COMPLIANT_USUAL: &str = "account:metaaccess_non_compliant:avg1w";
 pub const COMPLIANT: &str = "account:metaaccess_compliant:increase1h";
 pub const FAILED_LOG_ONS: &str = "account:metaaccess_failed_log_ons:increase1h";
 
+/// How often the counts are recorded: as often as the exporter is scraped, since a new series is at 0
+/// for a scrape or two, and what first came of it is seen only beside that.
+pub const INTERVAL: &str = "15s";
+
 struct Recorded {
     series: &'static str,
     labels: &'static str,
@@ -30,21 +34,23 @@ struct Recorded {
     expr: String,
 }
 
-/// In this order, since some read those before them.
-fn all() -> Vec<Recorded> {
-    let recorded = |series, labels, meaning, expr| Recorded {
+const fn recorded(
+    series: &'static str,
+    labels: &'static str,
+    meaning: &'static str,
+    expr: String,
+) -> Recorded {
+    Recorded {
         series,
         labels,
         meaning,
         expr,
-    };
-    vec![
-        recorded(
-            UP,
-            "`account`",
-            "`metaaccess_up` as the best of several exporters shows it",
-            highest(&catalogue::UP, ""),
-        ),
+    }
+}
+
+/// What the exporters show, once for all of them.
+fn shown() -> [Recorded; 2] {
+    [
         recorded(
             EVENTS,
             "`account`, `event_type`, `category`, `version`, `event`",
@@ -54,6 +60,18 @@ fn all() -> Vec<Recorded> {
                 &highest(&catalogue::EVENTS, ""),
             ),
         ),
+        recorded(
+            UP,
+            "`account`",
+            "`metaaccess_up` as the best of several exporters shows it",
+            highest(&catalogue::UP, ""),
+        ),
+    ]
+}
+
+/// In this order, since some read those before them.
+fn derived() -> [Recorded; 7] {
+    [
         recorded(
             HOUR,
             "`account`, `event_type`, `event`",
@@ -111,14 +129,26 @@ fn usual(series: &str) -> String {
     format!("avg_over_time({series}[1w] offset 1h)")
 }
 
+/// What is recorded every `INTERVAL`.
+pub fn counts() -> Vec<Rule> {
+    shown().map(Recorded::rule).into()
+}
+
+/// What is recorded as often as alerts are looked at.
 pub fn rules() -> Vec<Rule> {
-    let rule = |recorded: Recorded| Rule::record(recorded.series, &recorded.expr);
-    all().into_iter().map(rule).collect()
+    derived().map(Recorded::rule).into()
+}
+
+impl Recorded {
+    fn rule(self) -> Rule {
+        Rule::record(self.series, &self.expr)
+    }
 }
 
 /// The rows of a table.
 pub fn markdown() -> String {
-    all().iter().fold(String::new(), |mut rows, recorded| {
+    let all = shown().into_iter().chain(derived());
+    all.fold(String::new(), |mut rows, recorded| {
         let Recorded {
             series,
             labels,

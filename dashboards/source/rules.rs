@@ -12,6 +12,8 @@ use crate::source::{alerts, recording, settings};
 #[derive(Debug, Serialize)]
 pub struct Group {
     name: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    interval: Option<&'static str>,
     rules: Vec<Rule>,
 }
 
@@ -76,9 +78,17 @@ fn in_lines<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error>
 
 /// Every rule, in groups.
 pub fn groups() -> Vec<Group> {
-    let group = |name, rules| Group { name, rules };
+    let group = |name, rules| Group {
+        name,
+        interval: None,
+        rules,
+    };
     vec![
         group("metaaccess-settings", settings::rules()),
+        Group {
+            interval: Some(recording::INTERVAL),
+            ..group("metaaccess-counts", recording::counts())
+        },
         group("metaaccess-recording", recording::rules()),
         group("metaaccess-exporter-alerts", alerts::of_exporter()),
         group("metaaccess-fleet-alerts", alerts::of_fleet()),

@@ -157,6 +157,7 @@ fn servers(prometheus: &Command, one: &[SocketAddr; 2], two: SocketAddr) -> Serv
         "/dashboards/rules/metaaccess.rules.yml"
     );
     let rules = std::fs::read_to_string(rules).expect("the rules");
+    let rules = rules.replace("interval: 15s", "interval: 1s");
     let start = |targets: &[SocketAddr], extra| Prometheus::watching(prometheus, targets, &extra);
     let replicas = start(
         &[],
