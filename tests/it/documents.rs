@@ -44,8 +44,13 @@ pub fn assert_marked(document: &str, name: &str, expected: &str) {
 
 /// The contents of the README's fences of this language.
 pub fn fenced(language: &str) -> Vec<String> {
-    let readme = read("README.md");
-    let mut parts = readme.split("\n```");
+    fenced_in("README.md", language)
+}
+
+/// The contents of a document's fences of this language.
+pub fn fenced_in(document: &str, language: &str) -> Vec<String> {
+    let text = read(document);
+    let mut parts = text.split("\n```");
     parts.next();
     let opened = parts.step_by(2).filter_map(|part| part.split_once('\n'));
     opened

@@ -85,6 +85,8 @@ mod real_prometheus;
 #[cfg(test)]
 mod reloads;
 #[cfg(test)]
+mod rules;
+#[cfg(test)]
 mod samples;
 #[cfg(test)]
 mod slow_reads;

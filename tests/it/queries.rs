@@ -6,7 +6,7 @@ use std::fmt::Write;
 use metaaccess_exporter::catalogue::{self, Kind};
 use serde_json::Value;
 
-use crate::documents::{assert_accepts, assert_marked, fenced, read};
+use crate::documents::{assert_accepts, assert_marked, fenced_in, read};
 use crate::grafana::{Dashboard, list, text};
 use crate::promql::named;
 use crate::tools::tool;
@@ -55,17 +55,20 @@ fn of_dashboards_and_rules() -> Vec<(String, String)> {
     queries
 }
 
-fn of_the_readme() -> Vec<(String, String)> {
-    let in_readme = fenced("promql");
-    assert!(!in_readme.is_empty(), "no queries in the README");
-    let queries = in_readme.iter().flat_map(|text| text.split("\n\n"));
+/// Those of README and runbook, which an empty line parts.
+fn of_documents() -> Vec<(String, String)> {
+    let mut queries = Vec::new();
+    for document in ["README.md", "dashboards/runbook.md"] {
+        let fenced = fenced_in(document, "promql");
+        assert!(!fenced.is_empty(), "no queries in {document}");
+        let parts = fenced.iter().flat_map(|text| text.split("\n\n"));
+        queries.extend(parts.map(|query| (document.to_owned(), query.to_owned())));
+    }
     queries
-        .map(|query| ("README.md".to_owned(), query.to_owned()))
-        .collect()
 }
 
 fn all_queries() -> Vec<(String, String)> {
-    [of_dashboards_and_rules(), of_the_readme()].concat()
+    [of_dashboards_and_rules(), of_documents()].concat()
 }
 
 /// The series of `label_values(series, label)`, which is Grafana's and not PromQL.
@@ -136,15 +139,6 @@ fn promtool_understands_every_query() {
     }
     std::fs::write(&rules, text).unwrap();
     assert_accepts(promtool.args(["check", "rules"]).arg(&rules));
-}
-
-#[test]
-fn promtool_understands_the_rules() {
-    let Some(mut promtool) = tool("promtool") else {
-        return;
-    };
-    let rules = crate::documents::path(RULES);
-    assert_accepts(promtool.args(["check", "rules"]).arg(rules));
 }
 
 /// A query as Grafana sends it where nothing was scraped yet: All is whatever there may be, and one of
