@@ -19,7 +19,8 @@ pub(super) struct Log {
     reach: Reach,
     read: Option<Read>,
     began: Option<Moment>,
-    was_asked: bool,
+    /// When the API was last asked for this log, in whichever read.
+    last_turn: Option<Moment>,
     is_shown: bool,
     saved: Option<SavedLog>,
 }
@@ -45,7 +46,7 @@ impl Log {
             reach,
             read: None,
             began: None,
-            was_asked: false,
+            last_turn: None,
             is_shown,
             saved: None,
         }
@@ -85,7 +86,7 @@ impl Log {
 
     /// Whether the API was ever asked for this log.
     pub(super) fn was_asked(&self) -> bool {
-        self.was_asked
+        self.last_turn.is_some()
     }
 
     /// Begins a read, unless one is under way or the last one is younger than `young`.
@@ -123,9 +124,10 @@ impl Log {
         self.began
     }
 
-    /// Logs that were not asked in this read come first, then the one that waits longest.
-    pub(super) fn turn(&self) -> (bool, Option<Moment>) {
-        (self.asked() > 0, self.last_asked())
+    /// Its place in the row: the log that waits longest comes first, in whichever read it was asked
+    /// last. A read that begins anew has no precedence over one that a failure has interrupted.
+    pub(super) fn turn(&self) -> Option<Moment> {
+        self.last_turn
     }
 
     pub(super) fn has_begun(&self) -> bool {
@@ -144,7 +146,7 @@ impl Log {
 
     pub(super) fn asks(&mut self, now: Moment) {
         if let Some(read) = &mut self.read {
-            self.was_asked = true;
+            self.last_turn = Some(now);
             read.asked += 1;
             read.last_asked = Some(now);
         }

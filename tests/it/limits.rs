@@ -148,6 +148,33 @@ fn leaves_others_their_five(settings: Settings, others_come_later: bool) {
 }
 
 #[test]
+fn the_one_place_that_others_leave_serves_both_logs_by_turns() {
+    let api = Api::shared_with_others(Settings {
+        rate_limit: api::limit(10, WINDOW),
+        ..api::at_rest()
+    });
+    let exporter = Exporter::of(&api, &["--scrape.min-interval=100ms"]);
+    exporter.settle(&api);
+    // Others come in the middle of a window: a request is refused, and a read interrupted.
+    api.set_others(9);
+    until(PATIENCE, "a request is refused", || {
+        exporter.scrape();
+        (api.requests().over_limit > 0).then_some(())
+    });
+    scrape_together(&exporter, 1, WINDOW);
+    for log in ["device", "admin"] {
+        let refreshes = || {
+            let samples = exporter.scrape();
+            samples.value("metaaccess_refreshes_total", &[("event_type", log)])
+        };
+        let before = refreshes();
+        until(6 * WINDOW, "the log is read again", || {
+            (refreshes() > before).then_some(())
+        });
+    }
+}
+
+#[test]
 fn what_others_take_of_every_window_is_left_to_them() {
     let unix = Settings {
         reset: ResetForm::UnixTime,
