@@ -19,7 +19,7 @@ EVENTS = ["Installed", "Compliance check", "Changed status to compliant",
 HOURS = 6
 # Of scrapes and rules. Four times as long as is usual, so that the samples are made in a minute.
 INTERVAL = 60
-ROUNDS = 5
+ROUNDS = 3
 # Panels whose times are told apart, beside the whole.
 PANELS = ["Installs by version", "Lines by event", "Installs", "Busiest hosts"]
 
