@@ -5,6 +5,8 @@ mod accounts;
 #[cfg(test)]
 mod accounts_file;
 #[cfg(test)]
+mod alerts;
+#[cfg(test)]
 mod api;
 #[cfg(test)]
 mod attack;

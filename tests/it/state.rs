@@ -197,7 +197,7 @@ fn a_folder_as_the_state_or_no_folder_for_it_is_refused_in_clear_words() {
 
 /// Sets how long the files that a process writes may become.
 #[track_caller]
-fn limit_files(exporter: &Exporter, bytes: &str) {
+pub fn limit_files(exporter: &Exporter, bytes: &str) {
     let pid = exporter.id().to_string();
     let fsize = format!("--fsize={bytes}:unlimited");
     let set = Command::new("prlimit")
