@@ -126,6 +126,12 @@ fn budget_starved() -> Alert {
         "max by (account) (avg_over_time({}[15m]))",
         catalogue::BUDGET_LEFT.name
     );
+    // What was sent in 15 minutes can be told of one that has run for so long: not of one that has just
+    // started, or come back, and reads all that it may.
+    let before = format!(
+        "max by (account) ({} offset 15m)",
+        catalogue::BUDGET_LEFT.name
+    );
     let allowed = format!(
         "{} / on (account) {}",
         highest(&catalogue::BUDGET, ""),
@@ -143,7 +149,8 @@ fn budget_starved() -> Alert {
                900 * {allowed} * {share}\n  \
                > on () group_left ()\n  \
                sum ({sent} and on (account) {left} < 1)\n  \
-               and on (account) {left} < 1\n\
+               and on (account) {left} < 1\n  \
+               and on (account) {before}\n\
              )"
         ),
         wait: Some("5m"),
