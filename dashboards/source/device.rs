@@ -26,7 +26,7 @@ pub fn dashboard() -> String {
 }
 
 fn host(matchers: &str) -> String {
-    let host = format!(r#"{LOG},hostname="$hostname""#);
+    let host = format!(r#"{LOG},hostname=~"$hostname""#);
     if matchers.is_empty() {
         host
     } else {
