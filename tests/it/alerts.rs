@@ -46,6 +46,7 @@ fn hurried() -> String {
         ("[1d]", "[60s]"),
         ("[1w]", "[60s]"),
         ("[15m]", "[8s]"),
+        ("offset 15m", "offset 8s"),
         ("900 * ", "8 * "),
         ("vector(900)", "vector(8)"),
         ("for: 5m", "for: 2s"),
