@@ -42,7 +42,7 @@ pub const REFUSED_REQUESTS: Setting = setting(
 pub const OWN_SHARE: Setting = setting(
     "own_requests_share",
     0.5,
-    "share of the rate limit, from 0 to 1, that the exporter sends itself in 15 minutes of an empty budget; below it others use the rest",
+    "share of the rate limit, from 0 to 1, that the exporter sends itself in 15 minutes; where it is less, and for half of that time none were left, others use the rest",
 );
 pub const UNPARSABLE: Setting = setting(
     "unparsable_lines",

@@ -158,7 +158,7 @@ fn firing(prometheus: &Prometheus) -> Firing {
 
 fn accounts() -> Vec<Account> {
     let tight = || Settings {
-        rate_limit: api::limit(10, Duration::from_secs(2)),
+        rate_limit: api::limit(10, Duration::from_secs(4)),
         ..api::empty()
     };
     vec![
@@ -287,7 +287,7 @@ fn trouble(accounts: &mut [Account]) {
             "starved" => account.api.set_others(8),
             "flooded" => {
                 let api = &account.api;
-                account.log(2600, |n| {
+                account.log(1600, |n| {
                     api.install(&format!("TEST-{n}"), -1 - (n / 100) as i64)
                 });
             }

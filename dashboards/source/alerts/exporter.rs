@@ -122,8 +122,10 @@ fn budget_starved() -> Alert {
         format!("sum by (account) ({sent})")
     };
     let (refused, sent) = (requests(r#"code="429""#), requests(""));
+    // The median, since a place of others is free for a moment before they take it again. Where the
+    // exporter itself has none left for half of the time, it has sent half of what is allowed.
     let left = format!(
-        "max by (account) (avg_over_time({}[15m]))",
+        "max by (account) (quantile_over_time(0.5, {}[15m]))",
         catalogue::BUDGET_LEFT.name
     );
     // What was sent in 15 minutes can be told of one that has run for so long: not of one that has just
