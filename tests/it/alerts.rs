@@ -28,7 +28,7 @@ type Firing = BTreeMap<Key, String>;
 type Key = (String, String, String);
 
 /// Everything fires, and everything is over, within this.
-const LONG: Duration = Duration::from_secs(90);
+const LONG: Duration = Duration::from_secs(240);
 
 /// A web configuration in which nothing is asked for.
 const WEB: &str = "http_server_config:\n  http2: false\n";
