@@ -17,9 +17,9 @@ pub const EVENTS: &str = "account_version_event:metaaccess_events_total:sum";
 /// Lines of the past hour by event.
 pub const HOUR: &str = "account_event:metaaccess_events:increase1h";
 pub const UNINSTALLS: &str = "account:metaaccess_uninstalls:increase1h";
-pub const UNINSTALLS_USUAL: &str = "account:metaaccess_uninstalls:avg1w";
+pub const UNINSTALLS_USUAL: &str = "account:metaaccess_uninstalls:busy1w";
 pub const NON_COMPLIANT: &str = "account:metaaccess_non_compliant:increase1h";
-pub const NON_COMPLIANT_USUAL: &str = "account:metaaccess_non_compliant:avg1w";
+pub const NON_COMPLIANT_USUAL: &str = "account:metaaccess_non_compliant:busy1w";
 pub const COMPLIANT: &str = "account:metaaccess_compliant:increase1h";
 pub const FAILED_LOG_ONS: &str = "account:metaaccess_failed_log_ons:increase1h";
 
@@ -90,7 +90,7 @@ fn derived() -> [Recorded; 7] {
         recorded(
             UNINSTALLS_USUAL,
             "`account`",
-            "the average of them over the week before the past hour, or what there is of it",
+            "what nine of ten hours of the week before the past hour did not exceed, or of what there is of it",
             usual(UNINSTALLS),
         ),
         recorded(
@@ -102,7 +102,7 @@ fn derived() -> [Recorded; 7] {
         recorded(
             NON_COMPLIANT_USUAL,
             "`account`",
-            "the average of them over the week before the past hour, or what there is of it",
+            "what nine of ten hours of the week before the past hour did not exceed, or of what there is of it",
             usual(NON_COMPLIANT),
         ),
         recorded(
@@ -120,13 +120,15 @@ fn derived() -> [Recorded; 7] {
     ]
 }
 
-/// 0 where the account never had such an event, so that an average counts that time too.
+/// 0 where the account never had such an event, so that what is usual counts that time too.
 fn of_hour(matchers: &str) -> String {
     format!("sum by (account) ({HOUR}{{{matchers}}})\nor\n{UP} * 0")
 }
 
+/// What all but the busiest tenth of the hours stay within. The average of a week is no measure of an
+/// hour at work: those are a quarter of it, and four times as busy.
 fn usual(series: &str) -> String {
-    format!("avg_over_time({series}[1w] offset 1h)")
+    format!("quantile_over_time(0.9, {series}[1w] offset 1h)")
 }
 
 /// What is recorded every `INTERVAL`.

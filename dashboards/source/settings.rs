@@ -62,7 +62,7 @@ pub const UNINSTALLS: Setting = setting(
 pub const UNINSTALLS_FACTOR: Setting = setting(
     "uninstalls_factor",
     3.0,
-    "times the average hour of the past week that they have to exceed",
+    "times the busy hours of the past week that they have to exceed",
 );
 pub const NON_COMPLIANT: Setting = setting(
     "non_compliant_at_least",
@@ -72,7 +72,7 @@ pub const NON_COMPLIANT: Setting = setting(
 pub const NON_COMPLIANT_FACTOR: Setting = setting(
     "non_compliant_factor",
     3.0,
-    "times the average hour of the past week that changes to non-compliant have to exceed",
+    "times the busy hours of the past week that changes to non-compliant have to exceed",
 );
 pub const FAILED_LOG_ONS: Setting = setting(
     "failed_log_ons",

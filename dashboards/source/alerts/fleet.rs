@@ -29,7 +29,7 @@ fn uninstalls() -> Alert {
         severity: "warning",
         settings: &[UNINSTALLS, UNINSTALLS_FACTOR],
         summary: "{{ $value | printf `%.0f` }} uninstalls of {{ $labels.account }} within an hour",
-        description: "{{ $value | printf `%.0f` }} agents of the account {{ $labels.account }} were uninstalled or removed within the past hour, which is far more than in the average hour of the past week. The dashboard MetaAccess overview shows which hosts.",
+        description: "{{ $value | printf `%.0f` }} agents of the account {{ $labels.account }} were uninstalled or removed within the past hour, which is far more than in the busy hours of the past week. The dashboard MetaAccess overview shows which hosts.",
     }
 }
 
@@ -46,7 +46,7 @@ fn non_compliance() -> Alert {
         severity: "warning",
         settings: &[NON_COMPLIANT, NON_COMPLIANT_FACTOR],
         summary: "{{ $value | printf `%.0f` }} more devices of {{ $labels.account }} turned non-compliant than compliant within an hour",
-        description: "Within the past hour {{ $value | printf `%.0f` }} more devices of the account {{ $labels.account }} turned non-compliant than back to compliant, and far more turned non-compliant than in the average hour of the past week: a policy may have changed, or an update may be missing.",
+        description: "Within the past hour {{ $value | printf `%.0f` }} more devices of the account {{ $labels.account }} turned non-compliant than back to compliant, and far more turned non-compliant than in the busy hours of the past week: a policy may have changed, or an update may be missing.",
     }
 }
 
