@@ -44,15 +44,10 @@ pub const BAR: &str = "$__interval";
 /// and stretches the rest. It holds for counters that never fall, as those do that are kept in a
 /// state; where one fell all the same, nothing is counted rather than too much.
 pub fn growth(selector: &str, window: &str) -> String {
-    let first = format!(
-        "(last_over_time({selector}[{BEFORE}] offset {window}) or min_over_time({selector}[{window}]))"
-    );
-    let grown = format!("max_over_time({selector}[{window}])\n- {first},\n0");
-    around("clamp_min", &grown)
+    growth_since(selector, window, BEFORE)
 }
 
-/// The same for the rules, with the last value before the window looked for further back. Where there
-/// is none, and the counter fell within the window, nothing is told: nobody would look at the curve.
+/// The same, with the last value before the window looked for further back, or less far.
 pub fn growth_since(selector: &str, window: &str, before: &str) -> String {
     let first = first_within(selector, window);
     let grown = format!(
@@ -101,23 +96,16 @@ pub fn counts(matchers: &str) -> String {
 /// The growth of a counter that goes on where it was under whichever name its exporter is scraped
 /// next, as that of a replaced pod: the highest of all before a window is what was counted by then.
 fn kept_growth_by(labels: &str, selector: &str, window: &str) -> String {
-    let first = format!("min_over_time({selector}[{window}])");
-    kept_growth(labels, selector, (window, BEFORE), &first)
+    kept_growth(labels, selector, (window, BEFORE))
 }
 
-/// The same for the rules, of all series of a metric: see [`growth_since`].
+/// The same for the rules, of all series of a metric, with the last value looked for further back.
 pub fn kept_growth_since(metric: &Metric, window: &str, before: &str) -> String {
-    let first = first_within(metric.name, window);
-    let labels = metric.labels.join(", ");
-    kept_growth(&labels, metric.name, (window, before), &first)
+    kept_growth(&metric.labels.join(", "), metric.name, (window, before))
 }
 
-fn kept_growth(
-    labels: &str,
-    selector: &str,
-    (window, before): (&str, &str),
-    first: &str,
-) -> String {
+fn kept_growth(labels: &str, selector: &str, (window, before): (&str, &str)) -> String {
+    let first = first_within(selector, window);
     let grown = format!(
         "max by ({labels}) (max_over_time({selector}[{window}]))\n\
          - (\n  \
