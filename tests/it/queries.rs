@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use metaaccess_exporter::catalogue::{self, Kind};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::documents::{assert_accepts, assert_marked, fenced_in, read};
 use crate::grafana::{Dashboard, list, text};
@@ -155,6 +155,52 @@ fn filled_in_without_data(query: &str) -> String {
         .replace("$__rate_interval", "1m")
         .replace("$__interval", "1m")
         .replace("$__range", "1h")
+}
+
+/// A query where the exporter has counted something, and neither the rules nor Grafana are there.
+fn filled_in_with_counts(query: &str) -> String {
+    let query = query.replace("$counts", catalogue::EVENTS.name);
+    filled_in_without_data(&query.replace("\"$hostname\"", "\".*\""))
+}
+
+/// Once without a state: the exporter was started anew, and knows less than before.
+#[test]
+fn a_count_that_fell_is_growth_in_no_panel_where_nothing_is_known_of_before() {
+    let Some(mut promtool) = tool("promtool") else {
+        return;
+    };
+    let mut cases = Vec::new();
+    for (place, query) in of_dashboards_and_rules() {
+        let counts = [
+            "max_over_time({__name__=~",
+            "max_over_time(metaaccess_events_total",
+        ];
+        if place.contains(".json") && counts.iter().any(|part| query.contains(part)) {
+            let query = format!("({}) > 0", filled_in_with_counts(&query));
+            cases.push(json!({ "expr": query, "eval_time": "7m", "exp_samples": [] }));
+        }
+    }
+    assert!(cases.len() > 10, "{cases:?}");
+    let events = [
+        "Installed",
+        "Uninstalled by a user",
+        "Changed status to non-compliant",
+    ];
+    let series = events.map(|event| {
+        let labels = format!(
+            "account=\"default\",event_type=\"device\",category=\"MetaAccess\",version=\"1.1.1.1\",hostname=\"TEST-A\",event=\"{event}\",instance=\"a\",job=\"metaaccess\""
+        );
+        json!({ "series": format!("metaaccess_events_total{{{labels}}}"), "values": "1000x25 60x5" })
+    });
+    let tests = json!({
+        "rule_files": [],
+        "tests": [{ "interval": "15s", "input_series": series, "promql_expr_test": cases }],
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tests.yml");
+    // JSON is YAML too.
+    std::fs::write(&file, tests.to_string()).unwrap();
+    assert_accepts(promtool.args(["test", "rules"]).arg(&file));
 }
 
 /// Metrics that neither a dashboard nor a rule reads, and why.
