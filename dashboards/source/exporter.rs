@@ -243,6 +243,26 @@ fn doubts() -> Row {
         )
 }
 
+/// Bars of requests by HTTP status, in the colours of how good that is.
+fn by_status(title: &str, description: &str, metric: &Metric) -> Panel {
+    Panel::bars(title, description)
+        .query(&grown(metric, ACCOUNT, "code"), "{{code}}")
+        .painted("/^2/", "green")
+        .painted("/^4/", "orange")
+        .painted("/^5|none/", "red")
+        .empty("No exporter")
+        .wide(6)
+}
+
+/// Within how long half of what a histogram observed was done, and 95 of 100.
+fn durations(title: &str, description: &str, metric: &Metric) -> Panel {
+    let within = |q| quantile(q, metric, ACCOUNT, "");
+    Panel::lines(title, description, "s")
+        .query(&within(0.5), "half")
+        .query(&within(0.95), "95 %")
+        .wide(6)
+}
+
 fn budget() -> Row {
     let (allowed, left) = (
         highest(&catalogue::BUDGET, ACCOUNT),
@@ -252,12 +272,10 @@ fn budget() -> Row {
         ),
     );
     let used = top(&format!("1 - {left} / {allowed}"));
-    let duration = |q| quantile(q, &catalogue::REQUEST_DURATION, ACCOUNT, "");
     let token = format!(
         "bottomk(10, ({} > 0) - time())",
         highest(&catalogue::TOKEN_EXPIRY, ACCOUNT)
     );
-    let codes = |metric| grown(metric, ACCOUNT, "code");
     Row::new("Requests to the API")
         .line(
             8,
@@ -295,35 +313,22 @@ fn budget() -> Row {
         .line(
             8,
             vec![
-                Panel::bars(
+                by_status(
                     "Requests by status",
                     "Requests sent to the API by HTTP status, since the bar before; none where no answer came.",
-                )
-                .query(&codes(&catalogue::REQUESTS), "{{code}}")
-                .painted("/^2/", "green")
-                .painted("/^4/", "orange")
-                .painted("/^5|none/", "red")
-                .empty("No exporter")
-                .wide(6),
-                Panel::lines(
+                    &catalogue::REQUESTS,
+                ),
+                durations(
                     "Duration of requests",
                     "From sending a request until its answer was read or given up: half of the requests, and 95 of 100, are quicker.",
-                    "s",
+                    &catalogue::REQUEST_DURATION,
                 )
-                .query(&duration(0.5), "half")
-                .query(&duration(0.95), "95 %")
-                .empty("No requests in the range")
-                .wide(6),
-                Panel::bars(
+                .empty("No requests in the range"),
+                by_status(
                     "Requests for tokens",
                     "Those of the requests that asked for an access token, by HTTP status, since the bar before.",
-                )
-                .query(&codes(&catalogue::TOKEN_REQUESTS), "{{code}}")
-                .painted("/^2/", "green")
-                .painted("/^4/", "orange")
-                .painted("/^5|none/", "red")
-                .empty("No exporter")
-                .wide(6),
+                    &catalogue::TOKEN_REQUESTS,
+                ),
                 Panel::lines(
                     "Life left of the token",
                     "Until the access token ends that the exporter fetched. It fetches another at a fifth of that; of many, the ten shortest.",
@@ -421,7 +426,6 @@ fn series() -> Row {
 }
 
 fn state() -> Row {
-    let duration = |q| quantile(q, &catalogue::STATE_SAVE_DURATION, ACCOUNT, "");
     let since = top(&format!(
         "time() - ({} > 0)",
         highest(&catalogue::STATE_SAVED_TIMESTAMP, ACCOUNT)
@@ -452,15 +456,12 @@ fn state() -> Row {
             .painted("failed", "red")
             .empty("No exporter")
             .wide(5),
-            Panel::lines(
+            durations(
                 "Duration of saves",
                 "How long saving an account took: half of the saves, and 95 of 100, are quicker.",
-                "s",
+                &catalogue::STATE_SAVE_DURATION,
             )
-            .query(&duration(0.5), "half")
-            .query(&duration(0.95), "95 %")
-            .empty("No saves in the range")
-            .wide(6),
+            .empty("No saves in the range"),
             Panel::lines(
                 "Since the last save",
                 "Time since an account was last saved; of many, the ten longest ago.",

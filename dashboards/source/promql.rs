@@ -39,15 +39,11 @@ const BEFORE: &str = "1h";
 pub const BAR: &str = "$__interval";
 
 /// By how much a counter grew within a window, as a whole number: from its last value before the
-/// window, or else from its first within, to its highest within. So windows that follow each other
-/// count each line once, which `increase()` does not: it leaves out what came between two windows,
-/// and stretches the rest. It holds for counters that never fall, as those do that are kept in a
-/// state; where one fell all the same, nothing is counted rather than too much.
-pub fn growth(selector: &str, window: &str) -> String {
-    growth_since(selector, window, BEFORE)
-}
-
-/// The same, with the last value before the window looked for further back, or less far.
+/// window, no further back than said, or else from its first within, to its highest within. So
+/// windows that follow each other count each line once, which `increase()` does not: it leaves out
+/// what came between two windows, and stretches the rest. It holds for counters that never fall, as
+/// those do that are kept in a state; where one fell all the same, nothing is counted rather than
+/// too much.
 pub fn growth_since(selector: &str, window: &str, before: &str) -> String {
     let first = first_within(selector, window);
     let grown = format!(
@@ -72,7 +68,7 @@ pub fn highest_growth(metric: &Metric, matchers: &str, window: &str) -> String {
     let labels = metric.labels.join(", ");
     let selector = selector(metric.name, matchers);
     match is(&catalogue::EVENTS) || catalogue::KEPT.iter().any(is) {
-        true => kept_growth_by(&labels, &selector, window),
+        true => kept_growth(&labels, &selector, window, BEFORE),
         false => growth_by(&labels, &selector, window),
     }
 }
@@ -80,11 +76,8 @@ pub fn highest_growth(metric: &Metric, matchers: &str, window: &str) -> String {
 /// The growth of the counts of events: those that the rules have added up over hosts, or those of
 /// each host, as the variable `counts` says. One series for each set of labels.
 pub fn events(matchers: &str, window: &str) -> String {
-    kept_growth_by(
-        &catalogue::EVENTS.labels.join(", "),
-        &counts(matchers),
-        window,
-    )
+    let labels = catalogue::EVENTS.labels.join(", ");
+    kept_growth(&labels, &counts(matchers), window, BEFORE)
 }
 
 /// The counts of events, of the series that the variable `counts` names. Without any it is empty,
@@ -93,18 +86,15 @@ pub fn counts(matchers: &str) -> String {
     format!(r#"{{__name__=~"$counts",account!="",{matchers}}}"#)
 }
 
+/// The growth of a counter of ours that the state keeps, for the rules: of all its series, with the
+/// last value before the window looked for further back.
+pub fn kept_growth_since(metric: &Metric, window: &str, before: &str) -> String {
+    kept_growth(&metric.labels.join(", "), metric.name, window, before)
+}
+
 /// The growth of a counter that goes on where it was under whichever name its exporter is scraped
 /// next, as that of a replaced pod: the highest of all before a window is what was counted by then.
-fn kept_growth_by(labels: &str, selector: &str, window: &str) -> String {
-    kept_growth(labels, selector, (window, BEFORE))
-}
-
-/// The same for the rules, of all series of a metric, with the last value looked for further back.
-pub fn kept_growth_since(metric: &Metric, window: &str, before: &str) -> String {
-    kept_growth(&metric.labels.join(", "), metric.name, (window, before))
-}
-
-fn kept_growth(labels: &str, selector: &str, (window, before): (&str, &str)) -> String {
+fn kept_growth(labels: &str, selector: &str, window: &str, before: &str) -> String {
     let first = first_within(selector, window);
     let grown = format!(
         "max by ({labels}) (max_over_time({selector}[{window}]))\n\
@@ -125,7 +115,10 @@ pub fn events_by_host(matchers: &str, window: &str) -> String {
 /// The growth of a counter that begins at 0 with each exporter: the highest, for each set of these
 /// labels.
 pub fn growth_by(labels: &str, selector: &str, window: &str) -> String {
-    around(&format!("max by ({labels})"), &growth(selector, window))
+    around(
+        &format!("max by ({labels})"),
+        &growth_since(selector, window, BEFORE),
+    )
 }
 
 /// What is added up over all labels but these.
