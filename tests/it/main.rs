@@ -23,6 +23,8 @@ mod clock_steps;
 #[cfg(test)]
 mod commands;
 #[cfg(test)]
+mod compose;
+#[cfg(test)]
 mod counting;
 #[cfg(test)]
 mod crowds;
