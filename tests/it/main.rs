@@ -41,6 +41,8 @@ mod doubling;
 #[cfg(test)]
 mod economy;
 #[cfg(test)]
+mod empty_root;
+#[cfg(test)]
 mod exporter;
 #[cfg(test)]
 mod faults;

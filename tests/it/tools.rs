@@ -69,6 +69,18 @@ pub fn library(name: &str) -> Option<PathBuf> {
     found
 }
 
+/// A file in a folder of `PATH`, such as a program that cannot say its version by itself; or none.
+pub fn file_on_path(name: &str) -> Option<PathBuf> {
+    let folders = folders_of_path().into_iter();
+    let found = folders
+        .map(|folder| folder.join(name))
+        .find(|it| it.is_file());
+    if found.is_none() {
+        skip(name);
+    }
+    found
+}
+
 fn folders_of_path() -> Vec<PathBuf> {
     #[expect(
         clippy::disallowed_methods,
