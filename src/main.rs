@@ -9,7 +9,7 @@ use metaaccess_exporter::config::{self, Command, Config, Environment};
 use metaaccess_exporter::{logging, run};
 use tracing::{error, warn};
 
-fn main() -> ExitCode {
+pub fn main() -> ExitCode {
     let config = match config::parse(std::env::args_os(), &Environment::of_process()) {
         Ok(config) => config,
         Err(problem) => {
