@@ -1,8 +1,8 @@
 # For amd64 and arm64, each built without emulation on a machine of either kind.
+ARG TARGETARCH
 
 # A digest here (rust:1.95.0-bookworm@sha256:...) makes two builds the same to the byte: deploy/release/README.md
 FROM --platform=$BUILDPLATFORM rust:1.95.0-bookworm AS rust
-SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
 
 FROM rust AS for-amd64
 ENV TARGET=x86_64-unknown-linux-gnu CROSS="gcc-x86-64-linux-gnu libc6-dev-amd64-cross"
