@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::given::Given;
+use super::given::{Given, GivenParser};
 use super::mistake::{Mistake, Mistakes};
 use super::settings::{Check, CheckFormat, Exporter};
 use super::value;
@@ -10,6 +10,8 @@ use crate::event::Account;
 
 const ACCOUNT: &str = "check.account";
 const FORMAT: &str = "format";
+const FORMATS: [(&str, CheckFormat); 2] =
+    [("text", CheckFormat::Text), ("json", CheckFormat::Json)];
 
 /// The flags that only `check` has.
 #[derive(Debug, Args)]
@@ -19,7 +21,10 @@ pub struct CheckFlags {
     #[arg(id = ACCOUNT, long = ACCOUNT, value_name = "NAME")]
     pub account: Vec<Given>,
     /// How the result of check is written: text or json
-    #[arg(id = "check.format", long = FORMAT, value_name = "FORMAT", default_value = "text")]
+    #[arg(
+        id = "check.format", long = FORMAT, value_name = "FORMAT", default_value = "text",
+        value_parser = GivenParser::of(&FORMATS)
+    )]
     pub format: Given,
 }
 
@@ -34,10 +39,7 @@ pub fn read(
     exporter: Option<Exporter>,
     mistakes: &mut Mistakes,
 ) -> Option<Check> {
-    let format = mistakes.read(
-        &flags.format,
-        value::choice(&[("text", CheckFormat::Text), ("json", CheckFormat::Json)]),
-    );
+    let format = mistakes.read(&flags.format, value::choice(&FORMATS));
     let names = flags.account.iter().map(|given| {
         let name = mistakes.read(given, value::account)?;
         Some((given, name))

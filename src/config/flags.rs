@@ -2,9 +2,11 @@
 //!
 //! The doc comments are the help that users read; `commandline` adds default and variable to them.
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueHint};
 
 use super::given::{Given, GivenParser};
+use super::{hostnames, value};
+use crate::event::EventType;
 
 /// Prometheus exporter for the OPSWAT MetaAccess event logs that counts every line exactly once.
 ///
@@ -72,12 +74,13 @@ pub struct WebFlags {
     )]
     pub telemetry_path: Given,
     /// TLS, client certificates and basic auth: a file in the exporter-toolkit format
-    #[arg(long = "web.config.file", value_name = "PATH")]
+    #[arg(long = "web.config.file", value_name = "PATH", value_hint = ValueHint::FilePath)]
     pub web_config_file: Option<Given>,
     /// Allow a reload of the configuration by POST or PUT to /-/reload
     #[arg(
         long = "web.enable-lifecycle", value_name = "BOOL", num_args = 0..=1,
-        require_equals = true, default_missing_value = "true", default_value = "false"
+        require_equals = true, default_missing_value = "true", default_value = "false",
+        value_parser = GivenParser::of(&value::SWITCH)
     )]
     pub enable_lifecycle: Given,
     /// The most connections that are answered at the same time, 1 to 65536; health checks find a place
@@ -94,7 +97,7 @@ pub struct WebFlags {
 #[command(next_help_heading = "Account")]
 pub struct AccountFlags {
     /// Several accounts and all their settings: a YAML file
-    #[arg(long = "config.file", value_name = "PATH")]
+    #[arg(long = "config.file", value_name = "PATH", value_hint = ValueHint::FilePath)]
     pub config_file: Option<Given>,
     /// The value of the account label, on every series: 1 to 128 characters
     #[arg(long = "account.name", value_name = "NAME", default_value = "default")]
@@ -113,13 +116,13 @@ pub struct ApiFlags {
     pub base_url: Given,
     /// A file that holds the access token, read again for each request. Instead of
     /// METAACCESS_ACCESS_TOKEN
-    #[arg(long = "api.access-token-file", value_name = "PATH")]
+    #[arg(long = "api.access-token-file", value_name = "PATH", value_hint = ValueHint::FilePath)]
     pub access_token_file: Option<Given>,
     /// The OAuth client's id, to fetch access tokens with
     #[arg(long = "api.client-id", value_name = "ID")]
     pub client_id: Option<Given>,
     /// A file that holds the OAuth client's secret. Instead of METAACCESS_CLIENT_SECRET
-    #[arg(long = "api.client-secret-file", value_name = "PATH")]
+    #[arg(long = "api.client-secret-file", value_name = "PATH", value_hint = ValueHint::FilePath)]
     pub client_secret_file: Option<Given>,
     /// The most requests in any window, all logs together: requests/duration
     #[arg(
@@ -129,10 +132,10 @@ pub struct ApiFlags {
     )]
     pub rate_limit: Given,
     /// Which logs to read: device, admin, or both separated by a comma
-    #[arg(long = "api.logs", value_name = "LOGS", default_value = "device,admin")]
+    #[arg(long = "api.logs", value_name = "LOGS", default_value = "device,admin", value_parser = GivenParser::of_words(EventType::ALL.map(EventType::as_str)))]
     pub logs: Given,
     /// Which end of a log is on page 1: auto, newest-first or oldest-first
-    #[arg(long = "api.order", value_name = "ORDER", default_value = "auto")]
+    #[arg(long = "api.order", value_name = "ORDER", default_value = "auto", value_parser = GivenParser::of(&value::ORDERS))]
     pub order: Given,
     /// The time zone of the log's dates and times: an IANA name
     #[arg(long = "api.timezone", value_name = "ZONE", default_value = "UTC")]
@@ -147,7 +150,7 @@ pub struct ApiFlags {
     #[arg(long = "api.timeout", value_name = "DURATION", default_value = "5s")]
     pub request_timeout: Given,
     /// Certificate authorities to trust instead of the system's: a PEM file
-    #[arg(long = "api.ca-file", value_name = "PATH")]
+    #[arg(long = "api.ca-file", value_name = "PATH", value_hint = ValueHint::FilePath)]
     pub ca_file: Option<Given>,
 }
 
@@ -155,7 +158,7 @@ pub struct ApiFlags {
 #[command(next_help_heading = "State")]
 pub struct StateFlags {
     /// Where the counts are kept over a restart: an SQLite file
-    #[arg(long = "state.path", value_name = "PATH")]
+    #[arg(long = "state.path", value_name = "PATH", value_hint = ValueHint::FilePath)]
     pub state_path: Option<Given>,
     /// Where replicas share the counts: postgres://… Not together with --state.path
     #[arg(long = "state.url", value_name = "URL")]
@@ -182,10 +185,10 @@ pub struct ScrapeFlags {
 #[command(next_help_heading = "Metrics")]
 pub struct MetricsFlags {
     /// What becomes of hostnames: keep, hash (with a key) or drop
-    #[arg(long = "metrics.hostname", value_name = "MODE", default_value = "keep")]
+    #[arg(long = "metrics.hostname", value_name = "MODE", default_value = "keep", value_parser = GivenParser::of(&hostnames::MODES))]
     pub hostname: Given,
     /// The key for --metrics.hostname=hash: a file
-    #[arg(long = "metrics.hostname-key-file", value_name = "PATH")]
+    #[arg(long = "metrics.hostname-key-file", value_name = "PATH", value_hint = ValueHint::FilePath)]
     pub hostname_key_file: Option<Given>,
     /// The most series of events, 1 to 10000000; beyond it counts go to hostname="__other__"
     #[arg(
@@ -212,7 +215,8 @@ pub struct MetricsFlags {
     /// Add _created to OpenMetrics answers
     #[arg(
         long = "metrics.created", value_name = "BOOL", num_args = 0..=1,
-        require_equals = true, default_missing_value = "true", default_value = "false"
+        require_equals = true, default_missing_value = "true", default_value = "false",
+        value_parser = GivenParser::of(&value::SWITCH)
     )]
     pub created: Given,
 }
@@ -221,10 +225,10 @@ pub struct MetricsFlags {
 #[command(next_help_heading = "Log")]
 pub struct LogFlags {
     /// How much is logged: error, warn, info, debug or trace
-    #[arg(long = "log.level", value_name = "LEVEL", default_value = "info")]
+    #[arg(long = "log.level", value_name = "LEVEL", default_value = "info", value_parser = GivenParser::of(&value::LOG_LEVELS))]
     pub level: Given,
     /// How a log line is written: logfmt or json
-    #[arg(long = "log.format", value_name = "FORMAT", default_value = "logfmt")]
+    #[arg(long = "log.format", value_name = "FORMAT", default_value = "logfmt", value_parser = GivenParser::of(&value::LOG_FORMATS))]
     pub format: Given,
 }
 

@@ -6,7 +6,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use clap::builder::{TypedValueParser, ValueParserFactory};
+use clap::builder::{PossibleValue, TypedValueParser, ValueParserFactory};
 use clap::parser::ValueSource;
 use clap::{Arg, Command};
 
@@ -140,6 +140,7 @@ pub fn shortened(text: &str) -> Cow<'_, str> {
 pub struct GivenParser {
     environment: Option<OsString>,
     forgets: bool,
+    words: Vec<&'static str>,
 }
 
 impl GivenParser {
@@ -147,16 +148,29 @@ impl GivenParser {
     pub fn with_environment(value: &OsStr) -> Self {
         Self {
             environment: Some(value.to_owned()),
-            forgets: false,
+            ..Self::default()
         }
     }
 
     /// A parser for flags that are refused because their value is a secret: it keeps none of it.
     pub fn forgetful() -> Self {
         Self {
-            environment: None,
             forgets: true,
+            ..Self::default()
         }
+    }
+
+    /// A parser whose good values are these words, for completion to offer.
+    pub fn of_words(words: impl IntoIterator<Item = &'static str>) -> Self {
+        Self {
+            words: words.into_iter().collect(),
+            ..Self::default()
+        }
+    }
+
+    /// A parser whose good values are the words of a table.
+    pub fn of<T>(words: &[(&'static str, T)]) -> Self {
+        Self::of_words(words.iter().map(|(word, _)| *word))
     }
 }
 
@@ -190,6 +204,11 @@ impl TypedValueParser for GivenParser {
             origin,
             text: text.to_owned(),
         })
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        let words = self.words.iter().map(PossibleValue::new);
+        (!self.words.is_empty()).then(|| Box::new(words) as Box<dyn Iterator<Item = _>>)
     }
 }
 

@@ -44,7 +44,9 @@ pub fn described(command: Command) -> Command {
             default.unwrap_or_default(),
             variable(flag)
         );
-        arg.help(help).hide_default_value(true)
+        arg.help(help)
+            .hide_default_value(true)
+            .hide_possible_values(true)
     };
     command
         .mut_args(describe)

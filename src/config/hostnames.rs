@@ -14,21 +14,23 @@ use crate::hostnames::{HostnameKey, Hostnames};
 const SHORTEST_KEY: usize = 16;
 const LONGEST_KEY: u64 = 64 * 1024;
 
-#[derive(Clone, Copy)]
-enum Mode {
+#[derive(Clone, Copy, Debug)]
+pub enum Mode {
     Keep,
     Hash,
     Drop,
 }
 
+/// The words of `--metrics.hostname`.
+pub const MODES: [(&str, Mode); 3] = [
+    ("keep", Mode::Keep),
+    ("hash", Mode::Hash),
+    ("drop", Mode::Drop),
+];
+
 /// Reads the mode and, where it needs one, the key.
 pub fn read(flags: &MetricsFlags, mistakes: &mut Mistakes) -> Option<Hostnames> {
-    let modes = [
-        ("keep", Mode::Keep),
-        ("hash", Mode::Hash),
-        ("drop", Mode::Drop),
-    ];
-    let mode = mistakes.read(&flags.hostname, value::choice(&modes));
+    let mode = mistakes.read(&flags.hostname, value::choice(&MODES));
     let file = flags.hostname_key_file.as_ref();
     let key = mistakes.read_if_given(file, |text| key_of(Path::new(text)))?;
     match (mode?, key) {

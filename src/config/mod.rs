@@ -43,6 +43,7 @@ use std::ffi::OsString;
 
 pub use accounts::{Accounts, ConfigFile, ConfigFileError};
 pub use ca::CaFile;
+pub use commandline::command;
 pub use duration::spell;
 pub use environment::Environment;
 pub use files::Contents;

@@ -14,6 +14,22 @@ use super::{address, duration, value};
 use crate::budget::RateLimit;
 use crate::order::Order;
 
+const ORDERS: [(&str, Order); 2] = [
+    ("newest-first", Order::NewestFirst),
+    ("oldest-first", Order::OldestFirst),
+];
+const FAULTS: [(&str, FaultName); 9] = [
+    ("500", FaultName::ServerError),
+    ("401", FaultName::Unauthorized),
+    ("413", FaultName::PastTheEnd),
+    ("429", FaultName::TooManyRequests),
+    ("html", FaultName::Html),
+    ("truncated", FaultName::Truncated),
+    ("endless", FaultName::Endless),
+    ("redirect", FaultName::Redirect),
+    ("hang", FaultName::Hang),
+];
+
 /// The flags that only `simulate` has.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Simulator")]
@@ -31,7 +47,8 @@ pub struct SimulateFlags {
         id = "simulate.order",
         long = "simulate.order",
         value_name = "ORDER",
-        default_value = "newest-first"
+        default_value = "newest-first",
+        value_parser = GivenParser::of(&ORDERS)
     )]
     pub order: Given,
     /// New lines in a simulated minute on average, over both logs: 0 to 100000
@@ -100,12 +117,18 @@ pub struct SimulateFlags {
     pub retention: Given,
     /// Answer wrongly: 500, 401, 413, 429, html, truncated, endless, redirect or hang; with *N for
     /// the next N requests only, as in 500*3. Repeatable, or separated by commas
-    #[arg(id = "simulate.fault", long = "simulate.fault", value_name = "FAULT")]
+    #[arg(
+        id = "simulate.fault",
+        long = "simulate.fault",
+        value_name = "FAULT",
+        value_parser = GivenParser::of(&FAULTS)
+    )]
     pub fault: Vec<Given>,
     /// Write the lines with spaces round their pipes, as the vendor's description has them
     #[arg(
         id = "simulate.spaces", long = "simulate.spaces", value_name = "BOOL", num_args = 0..=1,
-        require_equals = true, default_missing_value = "true", default_value = "false"
+        require_equals = true, default_missing_value = "true", default_value = "false",
+        value_parser = GivenParser::of(&value::SWITCH)
     )]
     pub spaces: Given,
     /// Exists to be refused without showing what was typed.
@@ -223,10 +246,7 @@ fn token(environment: &Environment, mistakes: &mut Mistakes) -> Option<Option<Se
 }
 
 fn order(text: &str) -> Result<Order, Wrong> {
-    value::choice(&[
-        ("newest-first", Order::NewestFirst),
-        ("oldest-first", Order::OldestFirst),
-    ])(text)
+    value::choice(&ORDERS)(text)
 }
 
 fn faults(text: &str) -> Result<Vec<Fault>, Wrong> {
@@ -238,17 +258,7 @@ fn fault(text: &str) -> Result<Fault, Wrong> {
         Some((name, count)) => (name, Some(count)),
         None => (text, None),
     };
-    let name = value::choice(&[
-        ("500", FaultName::ServerError),
-        ("401", FaultName::Unauthorized),
-        ("413", FaultName::PastTheEnd),
-        ("429", FaultName::TooManyRequests),
-        ("html", FaultName::Html),
-        ("truncated", FaultName::Truncated),
-        ("endless", FaultName::Endless),
-        ("redirect", FaultName::Redirect),
-        ("hang", FaultName::Hang),
-    ])(name)?;
+    let name = value::choice(&FAULTS)(name)?;
     let requests = count.map(str::parse).transpose().map_err(|_| {
         Wrong::new(
             "a number of requests after *",

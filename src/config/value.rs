@@ -16,6 +16,26 @@ use crate::event::{Account, EventType};
 use crate::order::Order;
 use crate::plan::OrderSetting;
 
+/// The words of `--api.order`.
+pub const ORDERS: [(&str, OrderSetting); 3] = [
+    ("auto", OrderSetting::Auto),
+    ("newest-first", OrderSetting::Fixed(Order::NewestFirst)),
+    ("oldest-first", OrderSetting::Fixed(Order::OldestFirst)),
+];
+/// The words of `--log.level`.
+pub const LOG_LEVELS: [(&str, LogLevel); 5] = [
+    ("error", LogLevel::Error),
+    ("warn", LogLevel::Warn),
+    ("info", LogLevel::Info),
+    ("debug", LogLevel::Debug),
+    ("trace", LogLevel::Trace),
+];
+/// The words of `--log.format`.
+pub const LOG_FORMATS: [(&str, LogFormat); 2] =
+    [("logfmt", LogFormat::Logfmt), ("json", LogFormat::Json)];
+/// The words of a flag that is on or off.
+pub const SWITCH: [(&str, bool); 2] = [("true", true), ("false", false)];
+
 /// Reads one of several words.
 pub fn choice<T: Copy>(words: &[(&str, T)]) -> impl Fn(&str) -> Result<T, Wrong> {
     move |text| {
@@ -115,11 +135,7 @@ pub fn logs(text: &str) -> Result<Vec<EventType>, Wrong> {
 
 /// Reads the log's order.
 pub fn order(text: &str) -> Result<OrderSetting, Wrong> {
-    choice(&[
-        ("auto", OrderSetting::Auto),
-        ("newest-first", OrderSetting::Fixed(Order::NewestFirst)),
-        ("oldest-first", OrderSetting::Fixed(Order::OldestFirst)),
-    ])(text)
+    choice(&ORDERS)(text)
 }
 
 /// Reads how long a new series is shown at zero.
@@ -167,23 +183,17 @@ fn zone_of_place(text: &str) -> Option<String> {
 
 /// Reads how much is logged.
 pub fn log_level(text: &str) -> Result<LogLevel, Wrong> {
-    choice(&[
-        ("error", LogLevel::Error),
-        ("warn", LogLevel::Warn),
-        ("info", LogLevel::Info),
-        ("debug", LogLevel::Debug),
-        ("trace", LogLevel::Trace),
-    ])(text)
+    choice(&LOG_LEVELS)(text)
 }
 
 /// Reads how log lines are written.
 pub fn log_format(text: &str) -> Result<LogFormat, Wrong> {
-    choice(&[("logfmt", LogFormat::Logfmt), ("json", LogFormat::Json)])(text)
+    choice(&LOG_FORMATS)(text)
 }
 
 /// Reads a flag that is on or off.
 pub fn switch(text: &str) -> Result<bool, Wrong> {
-    choice(&[("true", true), ("false", false)])(text)
+    choice(&SWITCH)(text)
 }
 
 /// A path to a file that may be made yet.

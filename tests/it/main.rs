@@ -69,6 +69,11 @@ mod log_lines;
 #[cfg(test)]
 mod long_reads;
 #[cfg(test)]
+mod manual;
+#[cfg(test)]
+#[path = "../../deploy/manual/mod.rs"]
+mod manual_source;
+#[cfg(test)]
 mod oauth;
 #[cfg(test)]
 mod oddities;
