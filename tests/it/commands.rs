@@ -18,7 +18,7 @@ const ACCOUNT: [(&str, &str); 1] = [("METAACCESS_ACCESS_TOKEN", TOKEN)];
 const FREE_PORT: &str = "--web.listen-address=127.0.0.1:0";
 
 #[track_caller]
-fn run(args: &[&str], environment: &[(&str, &str)]) -> Ended {
+pub fn run(args: &[&str], environment: &[(&str, &str)]) -> Ended {
     Program::exporter(args, environment).end(PATIENCE)
 }
 

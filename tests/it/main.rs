@@ -80,6 +80,8 @@ mod oddities;
 #[cfg(test)]
 mod outbound;
 #[cfg(test)]
+mod package;
+#[cfg(test)]
 mod panels;
 #[cfg(test)]
 mod peer;
@@ -108,6 +110,8 @@ mod soak;
 mod source;
 #[cfg(test)]
 mod state;
+#[cfg(test)]
+mod systemd;
 #[cfg(test)]
 mod tools;
 #[cfg(test)]
