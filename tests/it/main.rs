@@ -17,6 +17,20 @@ mod canned;
 #[cfg(test)]
 mod certificates;
 #[cfg(test)]
+mod chart;
+#[cfg(test)]
+mod chart_goldens;
+#[cfg(test)]
+mod chart_laws;
+#[cfg(test)]
+mod chart_mistakes;
+#[cfg(test)]
+mod chart_rules;
+#[cfg(test)]
+mod chart_running;
+#[cfg(test)]
+mod chart_values;
+#[cfg(test)]
 mod check;
 #[cfg(test)]
 mod clock_steps;

@@ -18,6 +18,15 @@ pub fn tool(name: &str) -> Option<Command> {
     None
 }
 
+/// A command that runs Helm, or none: it is in none of Debian's packages, so that nobody has to have it.
+pub fn helm() -> Option<Command> {
+    let mut version = Command::new("helm");
+    version.arg("version").stdin(Stdio::null());
+    let runs = version.stdout(Stdio::null()).stderr(Stdio::null()).status();
+    runs.is_ok_and(|status| status.success())
+        .then(|| Command::new("helm"))
+}
+
 /// A command that runs Python, which has this module; or none.
 pub fn python_module(name: &str) -> Option<Command> {
     // The system's own first: it has the modules that the system's packages bring.

@@ -5,53 +5,30 @@
 {{- printf "account-%s%s" (ternary "" (printf "%s-" $words) (empty $words)) (sha256sum . | trunc 12) -}}
 {{- end -}}
 
-{{/* The credential of an account and where it is: (list $ ACCOUNT) -> {kind, secret, key, value}. */}}
-{{- define "metaaccess-exporter.credential" -}}
-{{- $root := first . -}}
-{{- $account := last . -}}
+{{/* The file of an account's credential: (list $ NAME SOURCE). Accounts with one key of one Secret have one file: the
+     exporter tells by it that they share their requests. */}}
+{{- define "metaaccess-exporter.credentialFile" -}}
+{{- $source := index . 2 -}}
+{{- if $source.existingSecret -}}
+{{- printf "%s/%s" (include "metaaccess-exporter.secretFolder" $source.existingSecret) $source.key -}}
+{{- else -}}
+{{- printf "%s/%s" (include "metaaccess-exporter.configFolder" (first .)) (include "metaaccess-exporter.credentialKey" (index . 1)) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The file of --config.file. */}}
+{{- define "metaaccess-exporter.accountsFile" -}}
+{{- $accounts := list -}}
+{{- range $account := .Values.accounts -}}
+{{- $written := omit $account "client_secret" "access_token" -}}
 {{- range $kind := list "client_secret" "access_token" -}}
 {{- with get $account $kind -}}
-{{- $found := dict "kind" $kind "secret" (include "metaaccess-exporter.fullname" $root) "key" (include "metaaccess-exporter.credentialKey" $account.name) "value" (.value | default "") -}}
-{{- if .existingSecret -}}
-{{- $found = dict "kind" $kind "secret" .existingSecret "key" .key -}}
-{{- end -}}
-{{- toJson $found -}}
+{{- $_ := set $written (printf "%s_file" $kind) (include "metaaccess-exporter.credentialFile" (list $ $account.name .)) -}}
 {{- end -}}
 {{- end -}}
-{{- end -}}
-
-{{/* The file of --config.file. Accounts with one key of one Secret name one file: the exporter tells by it that they
-     share their requests. */}}
-{{- define "metaaccess-exporter.accountsFile" -}}
-{{- $root := . -}}
-{{- $accounts := list -}}
-{{- range .Values.accounts -}}
-{{- $credential := include "metaaccess-exporter.credential" (list $root .) | fromJson -}}
-{{- $file := printf "secrets/%s/%s" $credential.secret $credential.key -}}
-{{- $accounts = append $accounts (set (omit . "client_secret" "access_token") (printf "%s_file" $credential.kind) $file) -}}
+{{- $accounts = append $accounts $written -}}
 {{- end -}}
 {{- dict "accounts" $accounts | toYaml -}}
-{{- end -}}
-
-{{/* What the chart's own Secret holds, by key. */}}
-{{- define "metaaccess-exporter.secretData" -}}
-{{- $root := . -}}
-{{- $data := dict -}}
-{{- if not .Values.demo -}}
-{{- range .Values.accounts -}}
-{{- $credential := include "metaaccess-exporter.credential" (list $root .) | fromJson -}}
-{{- if hasKey $credential "value" -}}
-{{- $_ := set $data $credential.key (b64enc $credential.value) -}}
-{{- end -}}
-{{- end -}}
-{{- end -}}
-{{- with .Values.metrics.hostnameKey.value -}}
-{{- $_ := set $data "hostname-key" (b64enc .) -}}
-{{- end -}}
-{{- with .Values.web.config.value -}}
-{{- $_ := set $data "web.yml" (toYaml . | b64enc) -}}
-{{- end -}}
-{{- toJson $data -}}
 {{- end -}}
 
 {{/* What the chart's own ConfigMap holds, by key. */}}
@@ -62,6 +39,27 @@
 {{- with .Values.api.ca.value -}}
 {{- $_ := set $data "ca.crt" . -}}
 {{- end -}}
+{{- end -}}
+{{- toJson $data -}}
+{{- end -}}
+
+{{/* What the chart's own Secret holds, by key. */}}
+{{- define "metaaccess-exporter.secretData" -}}
+{{- $data := dict -}}
+{{- range $account := .Values.accounts -}}
+{{- range $source := list .client_secret .access_token -}}
+{{- with $source -}}
+{{- with .value -}}
+{{- $_ := set $data (include "metaaccess-exporter.credentialKey" $account.name) (b64enc .) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- with .Values.metrics.hostnameKey.value -}}
+{{- $_ := set $data "hostname-key" (b64enc .) -}}
+{{- end -}}
+{{- with .Values.web.config.value -}}
+{{- $_ := set $data "web.yml" (toYaml . | b64enc) -}}
 {{- end -}}
 {{- toJson $data -}}
 {{- end -}}

@@ -1,7 +1,12 @@
-{{/* The folder of all files that the exporter is given. One volume, and no subPath: what is mounted by one never
+{{/* The folder of what the chart writes, and of what belongs beside it. No subPath anywhere: what is mounted by one never
      changes. */}}
-{{- define "metaaccess-exporter.folder" -}}
-/etc/metaaccess-exporter
+{{- define "metaaccess-exporter.configFolder" -}}
+/etc/metaaccess-exporter/config
+{{- end -}}
+
+{{/* The folder of a Secret with credentials. */}}
+{{- define "metaaccess-exporter.secretFolder" -}}
+/etc/metaaccess-exporter/secrets/{{ . }}
 {{- end -}}
 
 {{/* Whether there is a web configuration. */}}
@@ -11,77 +16,90 @@
 {{- end -}}
 {{- end -}}
 
-{{/* One source of the volume: (dict "kind" "secret" "name" NAME "items" {KEY: PATH}). */}}
-{{- define "metaaccess-exporter.source" -}}
-{{- $items := list -}}
-{{- range $key, $path := .items -}}
-{{- $items = append $items (dict "key" $key "path" $path) -}}
-{{- end -}}
-{{- list (dict .kind (dict "name" .name "items" $items)) | toYaml -}}
-{{- end -}}
-
-{{/* The source of a file that is in a ConfigMap or a Secret of the user's: (list GIVEN PATH). */}}
+{{/* The source of a file from a ConfigMap or Secret of the user's: (list GIVEN FILE). */}}
 {{- define "metaaccess-exporter.givenSource" -}}
 {{- $given := first . -}}
-{{- $items := dict (toString $given.key) (last .) -}}
+{{- $items := list (dict "key" $given.key "path" (last .)) -}}
 {{- with $given.existingConfigMap }}
-{{ include "metaaccess-exporter.source" (dict "kind" "configMap" "name" . "items" $items) }}
+{{ list (dict "configMap" (dict "name" . "items" $items)) | toYaml }}
 {{- end -}}
 {{- with $given.existingSecret }}
-{{ include "metaaccess-exporter.source" (dict "kind" "secret" "name" . "items" $items) }}
+{{ list (dict "secret" (dict "name" . "items" $items)) | toYaml }}
 {{- end -}}
 {{- end -}}
 
-{{/* Which keys of which Secrets hold credentials of accounts. */}}
-{{- define "metaaccess-exporter.credentialSources" -}}
-{{- $root := . -}}
+{{/* What the folder of the configuration is made of; nothing where the exporter is given no file. Of the chart's own
+     objects it is all, so that another account changes nothing in the pod. */}}
+{{- define "metaaccess-exporter.sources" -}}
+{{- $name := include "metaaccess-exporter.fullname" . -}}
+{{- if include "metaaccess-exporter.configData" . | fromJson }}
+- configMap:
+    name: {{ $name | quote }}
+{{- end -}}
+{{- if include "metaaccess-exporter.secretData" . | fromJson }}
+- secret:
+    name: {{ $name | quote }}
+{{- end -}}
+{{- if not .Values.demo }}{{ include "metaaccess-exporter.givenSource" (list .Values.api.ca "ca.crt") }}{{ end -}}
+{{- include "metaaccess-exporter.givenSource" (list .Values.metrics.hostnameKey "hostname-key") }}
+{{- include "metaaccess-exporter.givenSource" (list .Values.web.config "web.yml") }}
+{{- with .Values.web.certificateSecret }}
+- secret:
+    name: {{ . | quote }}
+    items:
+      - key: tls.crt
+        path: tls.crt
+      - key: tls.key
+        path: tls.key
+{{- end -}}
+{{- include "metaaccess-exporter.givenSource" (list .Values.web.clientCa "client-ca.crt") }}
+{{- end -}}
+
+{{/* The Secrets of the user's that hold credentials, each by the name of its volume. */}}
+{{- define "metaaccess-exporter.credentialSecrets" -}}
 {{- $secrets := dict -}}
 {{- range .Values.accounts -}}
-{{- $credential := include "metaaccess-exporter.credential" (list $root .) | fromJson -}}
-{{- $items := get $secrets $credential.secret | default dict -}}
-{{- $_ := set $items $credential.key (printf "secrets/%s/%s" $credential.secret $credential.key) -}}
-{{- $_ := set $secrets $credential.secret $items -}}
+{{- range $source := list .client_secret .access_token -}}
+{{- with $source -}}
+{{- with .existingSecret -}}
+{{- $_ := set $secrets (printf "credentials-%s" (sha256sum . | trunc 8)) . -}}
 {{- end -}}
-{{- range $name, $items := $secrets }}
-{{ include "metaaccess-exporter.source" (dict "kind" "secret" "name" $name "items" $items) }}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $secrets -}}
+{{- end -}}
+
+{{/* The volumes of all files that the exporter is given. They can be read by the group of the pod, which is fsGroup, and
+     by nobody else. */}}
+{{- define "metaaccess-exporter.fileVolumes" -}}
+{{- with include "metaaccess-exporter.sources" . }}
+- name: config
+  projected:
+    defaultMode: 0440
+    sources:
+      {{- . | trim | nindent 6 }}
+{{- end -}}
+{{- range $volume, $secret := include "metaaccess-exporter.credentialSecrets" . | fromJson }}
+- name: {{ $volume | quote }}
+  secret:
+    secretName: {{ $secret | quote }}
+    defaultMode: 0440
 {{- end -}}
 {{- end -}}
 
-{{/* What the exporter reads of the accounts. */}}
-{{- define "metaaccess-exporter.accountSources" -}}
-{{- $items := dict "accounts.yml" "accounts.yml" -}}
-{{- if .Values.api.ca.value -}}
-{{- $_ := set $items "ca.crt" "ca.crt" -}}
-{{- end }}
-{{ include "metaaccess-exporter.source" (dict "kind" "configMap" "name" (include "metaaccess-exporter.fullname" .) "items" $items) }}
-{{- include "metaaccess-exporter.credentialSources" . }}
-{{- include "metaaccess-exporter.givenSource" (list .Values.api.ca "ca.crt") }}
+{{/* Where the container mounts them. */}}
+{{- define "metaaccess-exporter.fileMounts" -}}
+{{- if include "metaaccess-exporter.sources" . }}
+- name: config
+  mountPath: {{ include "metaaccess-exporter.configFolder" . | quote }}
+  readOnly: true
 {{- end -}}
-
-{{/* What it reads whatever the accounts are. */}}
-{{- define "metaaccess-exporter.commonSources" -}}
-{{- $items := dict -}}
-{{- if .Values.metrics.hostnameKey.value -}}
-{{- $_ := set $items "hostname-key" "hostname-key" -}}
+{{- range $volume, $secret := include "metaaccess-exporter.credentialSecrets" . | fromJson }}
+- name: {{ $volume | quote }}
+  mountPath: {{ include "metaaccess-exporter.secretFolder" $secret | quote }}
+  readOnly: true
 {{- end -}}
-{{- if .Values.web.config.value -}}
-{{- $_ := set $items "web.yml" "web/web.yml" -}}
-{{- end -}}
-{{- if $items }}
-{{ include "metaaccess-exporter.source" (dict "kind" "secret" "name" (include "metaaccess-exporter.fullname" .) "items" $items) }}
-{{- end -}}
-{{- include "metaaccess-exporter.givenSource" (list .Values.metrics.hostnameKey "hostname-key") }}
-{{- include "metaaccess-exporter.givenSource" (list .Values.web.config "web/web.yml") }}
-{{- with .Values.web.certificateSecret }}
-{{ include "metaaccess-exporter.source" (dict "kind" "secret" "name" . "items" (dict "tls.crt" "web/tls.crt" "tls.key" "web/tls.key")) }}
-{{- end -}}
-{{- include "metaaccess-exporter.givenSource" (list .Values.web.clientCa "web/client-ca.crt") }}
-{{- end -}}
-
-{{/* All sources of the volume; nothing where the exporter is given no file. */}}
-{{- define "metaaccess-exporter.sources" -}}
-{{- if not .Values.demo }}{{ include "metaaccess-exporter.accountSources" . }}{{ end -}}
-{{- include "metaaccess-exporter.commonSources" . -}}
 {{- end -}}
 
 {{/* What a change of the web configuration takes over only by a restart: to take any of it away. */}}

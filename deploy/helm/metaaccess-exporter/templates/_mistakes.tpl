@@ -40,7 +40,7 @@
       "prometheusRule enabled labels alertLabels thresholds"
       "dashboards enabled labels annotations folderAnnotation"
       "test enabled" -}}
-{{- $own := list "accounts" "replicas" "commonLabels" "podLabels" "podAnnotations" "resources" "terminationGracePeriodSeconds" "revisionHistoryLimit" "extraEnv" "extraVolumes" "extraVolumeMounts" -}}
+{{- $own := list "demo" "accounts" "replicas" "commonLabels" "podLabels" "podAnnotations" "resources" "terminationGracePeriodSeconds" "revisionHistoryLimit" "extraEnv" "extraVolumes" "extraVolumeMounts" -}}
 {{- range $name := $own -}}
 {{- if not (hasKey $values $name) }}
 {{ $name }} is null: leave it out, for its default, or set it to something
@@ -247,12 +247,12 @@ proxy.url (not shown) holds a password, which everybody could read in the pod's 
 proxy.noProxy is set, but there is no proxy: set proxy.url, or leave it out
 {{- end -}}
 {{- range .Values.extraVolumeMounts -}}
-{{- if has .mountPath (list "/etc/metaaccess-exporter" "/var/lib/metaaccess-exporter") }}
+{{- if regexMatch "^(/etc|/var/lib)/metaaccess-exporter(/|$)" .mountPath }}
 extraVolumeMounts: {{ .mountPath }} is where the chart mounts its own; choose another path
 {{- end -}}
 {{- end -}}
 {{- range .Values.extraVolumes -}}
-{{- if has .name (list "config" "state") }}
+{{- if regexMatch "^(config|state|credentials-.*)$" .name }}
 extraVolumes: {{ .name }} is a volume of the chart; choose another name
 {{- end -}}
 {{- end -}}

@@ -16,10 +16,7 @@ securityContext:
 {{- end }}
 resources:
   {{- toYaml $root.Values.resources | nindent 2 }}
-{{- if include "metaaccess-exporter.sources" $root -}}
-{{- $mounts = append $mounts (dict "name" "config" "mountPath" (include "metaaccess-exporter.folder" $root) "readOnly" true) -}}
-{{- end -}}
-{{- with concat $mounts $root.Values.extraVolumeMounts }}
+{{- with concat $mounts (include "metaaccess-exporter.fileMounts" $root | fromYamlArray) $root.Values.extraVolumeMounts }}
 volumeMounts:
   {{- toYaml . | nindent 2 }}
 {{- end }}
@@ -27,7 +24,7 @@ volumeMounts:
 
 {{/* The same of the pods themselves. */}}
 {{- define "metaaccess-exporter.podSpec" -}}
-serviceAccountName: {{ include "metaaccess-exporter.serviceAccountName" . }}
+serviceAccountName: {{ include "metaaccess-exporter.serviceAccountName" . | quote }}
 automountServiceAccountToken: false
 enableServiceLinks: false
 {{- with .Values.imagePullSecrets }}
@@ -52,18 +49,6 @@ tolerations:
 {{- with .Values.affinity }}
 affinity:
   {{- toYaml . | nindent 2 }}
-{{- end }}
-{{- end -}}
-
-{{/* The volume of all files that the exporter is given, if there are any. */}}
-{{- define "metaaccess-exporter.configVolume" -}}
-{{- with include "metaaccess-exporter.sources" . }}
-- name: config
-  projected:
-    # Readable by the group of the pod, which is fsGroup, and by nobody else.
-    defaultMode: 0440
-    sources:
-      {{- . | trim | nindent 6 }}
 {{- end }}
 {{- end -}}
 

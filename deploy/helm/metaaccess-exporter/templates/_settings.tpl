@@ -1,7 +1,7 @@
 {{/* The settings of the exporter as environment variables, by which `healthcheck` and `check` in the same container know
      them too. */}}
 {{- define "metaaccess-exporter.settings" -}}
-{{- $folder := include "metaaccess-exporter.folder" . -}}
+{{- $folder := include "metaaccess-exporter.configFolder" . -}}
 {{- $set := dict -}}
 {{- with .Values.web -}}
 {{- $_ := set $set "METAACCESS_WEB_LISTEN_ADDRESS" (printf ":%s" (include "metaaccess-exporter.number" .port)) -}}
@@ -10,7 +10,7 @@
 {{- $_ := set $set "METAACCESS_WEB_MAX_CONNECTIONS" (include "metaaccess-exporter.number" .maxConnections) -}}
 {{- end -}}
 {{- if include "metaaccess-exporter.hasWebConfig" . -}}
-{{- $_ := set $set "METAACCESS_WEB_CONFIG_FILE" (printf "%s/web/web.yml" $folder) -}}
+{{- $_ := set $set "METAACCESS_WEB_CONFIG_FILE" (printf "%s/web.yml" $folder) -}}
 {{- end -}}
 {{- with .Values.api -}}
 {{- $_ := set $set "METAACCESS_API_LOGS" (join "," .logs) -}}
@@ -42,7 +42,7 @@
 
 {{/* Those of a real API, which the demo has no use for. */}}
 {{- define "metaaccess-exporter.realSettings" -}}
-{{- $folder := include "metaaccess-exporter.folder" . -}}
+{{- $folder := include "metaaccess-exporter.configFolder" . -}}
 {{- $set := dict "METAACCESS_CONFIG_FILE" (printf "%s/accounts.yml" $folder) -}}
 {{- $_ := set $set "METAACCESS_API_BASE_URL" .Values.api.baseUrl -}}
 {{- $_ := set $set "METAACCESS_API_RATE_LIMIT" .Values.api.rateLimit -}}

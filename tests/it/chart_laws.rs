@@ -1,0 +1,339 @@
+//! What holds of everything that the chart renders, whatever the values are.
+
+use std::collections::BTreeSet;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use crate::chart::{self, Rendering, look_at};
+use crate::grafana::{list, text};
+
+/// Looks at each of the renderings.
+fn each(look: impl Fn(&str, &Rendering)) {
+    let Some(all) = chart::all() else { return };
+    for (name, rendering) in all {
+        assert_eq!(rendering.error, None, "{name}");
+        look(name, rendering);
+    }
+}
+
+/// The pods: that of the Deployment, and that of `helm test`, as their specification and labels.
+fn pods(rendering: &Rendering) -> Vec<(&Value, &Value)> {
+    let pods = rendering.objects.iter().filter_map(|object| match text(object, "kind") {
+        "Deployment" => Some(&object["spec"]["template"]),
+        "Pod" => Some(object),
+        _ => None,
+    });
+    let pods: Vec<_> = pods.map(|pod| (&pod["spec"], &pod["metadata"]["labels"])).collect();
+    assert!(!pods.is_empty());
+    pods
+}
+
+fn containers(pod: &Value) -> impl Iterator<Item = &Value> {
+    list(&pod["containers"]).chain(list(&pod["initContainers"]))
+}
+
+fn name_of(object: &Value) -> &str {
+    text(&object["metadata"], "name")
+}
+
+/// Whether a selector's labels are all among those of an object.
+fn selects(selector: &Value, labels: &Value) -> bool {
+    let selector = selector.as_object().filter(|it| !it.is_empty()).expect("a selector");
+    selector.iter().all(|(key, value)| labels[key] == *value)
+}
+
+#[test]
+fn kubernetes_takes_every_object_and_lint_finds_nothing() {
+    each(|name, rendering| {
+        assert_eq!(rendering.wrong, [""; 0], "{name}");
+        assert_eq!(rendering.lint, [""; 0], "{name}");
+    });
+}
+
+#[test]
+fn what_kubernetes_or_the_operator_would_not_take_is_found() {
+    let bad = [
+        ("apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {port: 1}", "port"),
+        ("apiVersion: v1\nkind: Servise\nmetadata: {name: a}", "Servise"),
+        ("apiVersion: v1\nkind: Secret\nmetadata: {name: a}\ndata: {a: 1}", "data"),
+        ("apiVersion: monitoring.coreos.com/v1\nkind: ServiceMonitor\nmetadata: {name: a}\nspec: {selector: {}, endpoints: [{port: a, intervall: 1s}]}", "intervall"),
+        ("apiVersion: monitoring.coreos.com/v1\nkind: PrometheusRule\nmetadata: {name: a}\nspec: {groups: [{name: a, rules: [{expr: 1}]}]}", "expr"),
+    ];
+    for (manifest, what) in bad {
+        let Some(rendering) = look_at(manifest) else { return };
+        let wrong = rendering.wrong.concat();
+        assert!(wrong.contains(what), "{manifest}: {wrong:?}");
+    }
+    let Some(twice) = look_at("a: 1\na: 2") else { return };
+    assert!(twice.error.is_some_and(|error| error.contains("twice")));
+}
+
+#[test]
+fn every_container_has_its_limits_and_may_do_next_to_nothing() {
+    each(|name, rendering| {
+        for (pod, _) in pods(rendering) {
+            for container in containers(pod) {
+                for limit in ["cpu", "memory", "ephemeral-storage"] {
+                    let resources = &container["resources"];
+                    assert!(resources["limits"][limit].is_string(), "{name}: {limit}");
+                    assert!(resources["requests"][limit].is_string(), "{name}: {limit}");
+                }
+                let security = &container["securityContext"];
+                assert_eq!(security["readOnlyRootFilesystem"], true, "{name}");
+                assert_eq!(security["allowPrivilegeEscalation"], false, "{name}");
+                assert_eq!(security["capabilities"], json!({"drop": ["ALL"]}), "{name}");
+                assert!(security["privileged"].is_null(), "{name}");
+            }
+            assert_eq!(pod["securityContext"]["runAsNonRoot"], true, "{name}");
+            let seccomp = &pod["securityContext"]["seccompProfile"]["type"];
+            assert_eq!(*seccomp, "RuntimeDefault", "{name}");
+            for shared in ["hostNetwork", "hostPID", "hostIPC", "hostUsers"] {
+                assert!(pod[shared].is_null(), "{name}: {shared}");
+            }
+            // The platform's own users, where that case leaves them to it.
+            if name != "platform" {
+                for id in ["runAsUser", "runAsGroup", "fsGroup"] {
+                    assert_eq!(pod["securityContext"][id], 65532, "{name}: {id}");
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn no_pod_has_a_token_of_the_cluster() {
+    each(|name, rendering| {
+        for (pod, _) in pods(rendering) {
+            assert_eq!(pod["automountServiceAccountToken"], false, "{name}");
+        }
+        let accounts = rendering.objects.iter().filter(|it| it["kind"] == "ServiceAccount");
+        for account in accounts {
+            assert_eq!(account["automountServiceAccountToken"], false, "{name}");
+        }
+    });
+}
+
+#[test]
+fn every_image_is_a_fixed_one() {
+    each(|name, rendering| {
+        for (pod, _) in pods(rendering) {
+            for container in containers(pod) {
+                let image = text(container, "image");
+                let (_, version) = image.rsplit_once([':', '@']).expect("a version");
+                assert!(!version.is_empty() && version != "latest", "{name}: {image}");
+            }
+        }
+    });
+}
+
+#[test]
+fn no_secret_stands_anywhere_but_in_a_secret() {
+    each(|name, rendering| {
+        let (secrets, others): (Vec<&Value>, Vec<&Value>) =
+            rendering.objects.iter().partition(|it| it["kind"] == "Secret");
+        let others = format!("{} {}", json!(others), rendering.notes);
+        let data = secrets.iter().filter_map(|secret| secret["data"].as_object()).flatten();
+        for (key, value) in data {
+            let value = value.as_str().expect("a text");
+            let plain = STANDARD.decode(value).expect("base64");
+            let plain = String::from_utf8(plain).expect("a text");
+            for form in [value, plain.trim()] {
+                assert!(!others.contains(form), "{name}: {key}");
+            }
+        }
+        for word in ["TEST-SECRET", "TEST-TOKEN", "TEST-KEY", "$2b$"] {
+            assert!(!others.contains(word), "{name}: {word}");
+        }
+    });
+}
+
+#[test]
+fn every_credential_is_a_file_and_none_a_variable() {
+    each(|name, rendering| {
+        for (pod, _) in pods(rendering) {
+            for container in containers(pod) {
+                let mut names = BTreeSet::new();
+                for variable in list(&container["env"]) {
+                    let its = text(variable, "name");
+                    assert!(names.insert(its), "{name}: {its} stands twice");
+                    assert!(!["METAACCESS_ACCESS_TOKEN", "METAACCESS_CLIENT_SECRET"].contains(&its));
+                    assert!(variable["valueFrom"]["secretKeyRef"].is_null(), "{name}: {its}");
+                }
+                let args = json!([container["args"], container["command"]]).to_string();
+                assert!(["[null,null]", "[[\"demo\"],null]", "[[\"check\"],null]"].contains(&&*args), "{args}");
+            }
+        }
+    });
+}
+
+#[test]
+fn every_mount_has_its_volume_and_every_volume_its_mount() {
+    each(|name, rendering| {
+        for (pod, _) in pods(rendering) {
+            let names = |all: &Value| list(all).map(|it| text(it, "name").to_owned()).collect::<Vec<_>>();
+            let volumes = names(&pod["volumes"]);
+            let set: BTreeSet<String> = volumes.iter().cloned().collect();
+            assert_eq!(volumes.len(), set.len(), "{name}: {volumes:?}");
+            let mounts = containers(pod).flat_map(|it| names(&it["volumeMounts"]));
+            assert_eq!(mounts.collect::<BTreeSet<_>>(), set, "{name}");
+            let mounts = || containers(pod).flat_map(|it| list(&it["volumeMounts"]));
+            let paths: Vec<&str> = mounts().map(|it| text(it, "mountPath")).collect();
+            for (nth, path) in paths.iter().enumerate() {
+                let is_within = |other: &&&str| path.starts_with(&format!("{other}/")) || *path == **other;
+                let others = paths.iter().enumerate().filter(|(other, _)| *other != nth);
+                let above = others.map(|(_, path)| path).find(is_within);
+                assert_eq!(above, None, "{name}: {path}");
+            }
+            // What is mounted so is never changed again.
+            assert!(mounts().all(|it| it["subPath"].is_null()), "{name}");
+        }
+    });
+}
+
+#[test]
+fn every_file_that_the_exporter_is_told_of_is_in_one_of_its_mounts() {
+    each(|name, rendering| {
+        let container = rendering.container();
+        let told: Vec<&str> = list(&container["env"]).map(|it| text(it, "value")).collect();
+        let accounts = rendering.config("accounts.yml");
+        let words = told.join("\n") + "\n" + accounts;
+        let ours = words.split_whitespace().map(|word| word.trim_matches(['"', '\'']));
+        let ours: Vec<&str> = ours
+            .filter(|word| word.starts_with("/etc/metaaccess") || word.starts_with("/var/lib/metaaccess"))
+            .collect();
+        let mounts: Vec<&str> = list(&container["volumeMounts"]).map(|it| text(it, "mountPath")).collect();
+        for file in ours {
+            let (folder, _) = file.rsplit_once('/').expect("a folder");
+            assert!(mounts.contains(&folder), "{name}: {file} in {mounts:?}");
+        }
+        assert_eq!(accounts.is_empty(), name.contains("demo"), "{name}");
+    });
+}
+
+#[test]
+fn every_selector_fits_the_exporter_and_no_pod_of_a_test() {
+    each(|name, rendering| {
+        let deployment = rendering.object("Deployment", "");
+        let labels = &deployment["spec"]["template"]["metadata"]["labels"];
+        let service = rendering.object("Service", "");
+        let test = rendering.objects.iter().find(|it| it["kind"] == "Pod");
+        let test = test.map(|pod| &pod["metadata"]["labels"]);
+        let mut exact = vec![
+            &deployment["spec"]["selector"]["matchLabels"],
+            &service["spec"]["selector"],
+        ];
+        let others = rendering.objects.iter();
+        let budgets = others.clone().filter(|it| it["kind"] == "PodDisruptionBudget");
+        exact.extend(budgets.map(|it| &it["spec"]["selector"]["matchLabels"]));
+        let spreads = list(&deployment["spec"]["template"]["spec"]["topologySpreadConstraints"]);
+        exact.extend(spreads.map(|it| &it["labelSelector"]["matchLabels"]));
+        for selector in exact {
+            assert!(selects(selector, labels), "{name}: {selector}");
+            assert!(test.is_none_or(|test| !selects(selector, test)), "{name}: {selector}");
+        }
+        for policy in others.clone().filter(|it| it["kind"] == "NetworkPolicy") {
+            let selector = &policy["spec"]["podSelector"]["matchLabels"];
+            assert!(selects(selector, labels), "{name}: {selector}");
+            assert!(test.is_none_or(|test| selects(selector, test)), "{name}: {selector}");
+        }
+        for monitor in others.filter(|it| it["kind"] == "ServiceMonitor") {
+            let selector = &monitor["spec"]["selector"]["matchLabels"];
+            assert!(selects(selector, &service["metadata"]["labels"]), "{name}: {selector}");
+            let namespaces = &monitor["spec"]["namespaceSelector"]["matchNames"];
+            assert_eq!(*namespaces, json!([service["metadata"]["namespace"]]), "{name}");
+        }
+    });
+}
+
+#[test]
+fn every_port_is_known_by_its_name() {
+    each(|name, rendering| {
+        let port = &rendering.container()["ports"][0];
+        assert_eq!(port["name"], "metrics", "{name}");
+        let address = rendering.variable("METAACCESS_WEB_LISTEN_ADDRESS");
+        assert_eq!(address, Some(&*format!(":{}", port["containerPort"])), "{name}");
+        let service = &rendering.object("Service", "")["spec"]["ports"];
+        assert_eq!(service.as_array().map(Vec::len), Some(1), "{name}");
+        assert_eq!(service[0]["targetPort"], "metrics", "{name}");
+        let monitors = rendering.objects.iter().filter(|it| it["kind"] == "ServiceMonitor");
+        for monitor in monitors {
+            assert_eq!(monitor["spec"]["endpoints"][0]["port"], service[0]["name"], "{name}");
+        }
+        let probes = ["startupProbe", "livenessProbe", "readinessProbe"];
+        for probe in probes.map(|probe| &rendering.container()[probe]) {
+            let asks = &probe["httpGet"]["port"];
+            assert!(asks == "metrics" || probe["exec"].is_object(), "{name}: {probe}");
+        }
+    });
+}
+
+#[test]
+fn names_are_short_enough_and_each_is_given_once() {
+    each(|name, rendering| {
+        let mut seen = BTreeSet::new();
+        for object in &rendering.objects {
+            let its = name_of(object);
+            assert!((1..=63).contains(&its.len()), "{name}: {its}");
+            let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+            assert!(its.chars().all(is_plain) && !its.ends_with('-'), "{name}: {its}");
+            let place = text(&object["metadata"], "namespace");
+            assert!(!place.is_empty(), "{name}: {its}");
+            assert!(seen.insert((text(object, "kind"), place, its)), "{name}: {its}");
+            let labels = object["metadata"]["labels"].as_object().expect("labels");
+            assert!(labels.contains_key("app.kubernetes.io/instance"), "{name}: {its}");
+            for (label, value) in labels {
+                let value = value.as_str().expect("a text");
+                let end = value.chars().next_back().is_none_or(|c| c.is_ascii_alphanumeric());
+                assert!(value.len() <= 63 && end, "{name}: {label}: {value}");
+            }
+        }
+    });
+}
+
+#[test]
+fn two_releases_with_long_names_have_no_name_in_common() {
+    let case = |end: char| {
+        let release = "a".repeat(52) + &end.to_string();
+        let values = "{demo: true, dashboards: {enabled: true}}";
+        chart::Case::new(values).released_as(&release)
+    };
+    let Some(both) = chart::render(&[case('a'), case('b')]) else { return };
+    let names = |nth: usize| both[nth].objects.iter().map(name_of).collect::<BTreeSet<_>>();
+    assert!(names(0).is_disjoint(&names(1)), "{:?}", names(0));
+}
+
+#[test]
+fn texts_of_all_kinds_come_through_as_they_are() {
+    let Some((_, rendering)) = chart::all().map(|all| &all[chart::CASES.len()]) else { return };
+    let accounts: Value = serde_saphyr::from_str(rendering.config("accounts.yml")).expect("YAML");
+    let names: Vec<&str> = list(&accounts["accounts"]).map(|it| text(it, "name")).collect();
+    assert_eq!(names, chart::HOSTILE);
+    let secret = rendering.object("Secret", "");
+    let data = secret["data"].as_object().expect("data");
+    assert_eq!(data.len(), chart::HOSTILE.len(), "each has a file of its own");
+    for (nth, account) in list(&accounts["accounts"]).enumerate() {
+        assert_eq!(account["labels"]["region"], chart::HOSTILE[nth]);
+        assert_eq!(account["events"][0]["event"], chart::HOSTILE[nth]);
+        let (_, key) = text(account, "access_token_file").rsplit_once('/').expect("a path");
+        let token = STANDARD.decode(text(&secret["data"], key)).expect("base64");
+        assert_eq!(token, format!("TEST-TOKEN-{nth}").as_bytes());
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
+        assert!(key.chars().all(is_plain) && key.len() <= 80, "{key}");
+    }
+}
+
+#[test]
+fn the_demo_needs_nothing_and_reaches_nothing() {
+    let Some(all) = chart::all() else { return };
+    for (name, rendering) in all.iter().filter(|(name, _)| name.contains("demo")) {
+        for kind in ["Secret", "ConfigMap", "PersistentVolumeClaim", "Pod"] {
+            assert!(!rendering.has(kind), "{name}: {kind}");
+        }
+        assert_eq!(rendering.container()["args"], json!(["demo"]), "{name}");
+        if rendering.has("NetworkPolicy") {
+            assert_eq!(rendering.object("NetworkPolicy", "")["spec"]["egress"], json!([]));
+        }
+    }
+}
