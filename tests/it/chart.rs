@@ -85,7 +85,8 @@ impl Rendering {
 
     /// A key of the chart's own ConfigMap.
     pub fn config(&self, key: &str) -> &str {
-        let is_own = |object: &&Value| object["kind"] == "ConfigMap" && object["data"][key].is_string();
+        let is_own =
+            |object: &&Value| object["kind"] == "ConfigMap" && object["data"][key].is_string();
         let found = self.objects.iter().find(is_own);
         found.map_or("", |object| text(&object["data"], key))
     }
@@ -115,9 +116,7 @@ pub fn look_at(manifests: &str) -> Option<Rendering> {
 }
 
 fn asked(cases: &[Case]) -> Vec<Value> {
-    let case = |case: &Case| {
-        json!({"values": case.values, "release": case.release, "namespace": "monitoring"})
-    };
+    let case = |case: &Case| json!({"values": case.values, "release": case.release, "namespace": "monitoring"});
     cases.iter().map(case).collect()
 }
 
@@ -205,14 +204,37 @@ fn hard() -> Vec<(String, Case)> {
     let case = |name: &str, case: Case| (name.to_owned(), case);
     vec![
         case("hostile texts", Case::new(&hostile().to_string())),
-        case("a long release", Case::new(&format!("{everything}}}")).released_as(&long)),
+        case(
+            "a long release",
+            Case::new(&format!("{everything}}}")).released_as(&long),
+        ),
         case("a long name", Case::new(&named(&"n".repeat(63)))),
         case("a name like a truth", Case::new(&named("yes"))),
         case("a name like nothing", Case::new(&named("null"))),
-        case("a release called as the chart", Case::new(&format!("{everything}}}")).released_as("metaaccess-exporter-2")),
-        case("a large version", Case::new(&format!("{everything}, image: {{tag: {}}}}}", "v".repeat(128)))),
-        case("no persistence", Case::new(&format!("{everything}, persistence: {{enabled: false}}}}"))),
-        case("stopped", Case::new(&format!("{everything}, replicas: 0}}"))),
-        case("a watched demo", Case::new("{demo: true, serviceMonitor: {enabled: true}, networkPolicy: {enabled: true}}")),
+        case(
+            "a release called as the chart",
+            Case::new(&format!("{everything}}}")).released_as("metaaccess-exporter-2"),
+        ),
+        case(
+            "a large version",
+            Case::new(&format!(
+                "{everything}, image: {{tag: {}}}}}",
+                "v".repeat(128)
+            )),
+        ),
+        case(
+            "no persistence",
+            Case::new(&format!("{everything}, persistence: {{enabled: false}}}}")),
+        ),
+        case(
+            "stopped",
+            Case::new(&format!("{everything}, replicas: 0}}")),
+        ),
+        case(
+            "a watched demo",
+            Case::new(
+                "{demo: true, serviceMonitor: {enabled: true}, networkPolicy: {enabled: true}}",
+            ),
+        ),
     ]
 }

@@ -85,7 +85,9 @@ fn the_chart_renders_what_is_expected_of_each_file_of_values() {
 /// The notes as comments, so that the file is YAML as a whole.
 fn notes(rendering: &Rendering) -> String {
     let lines = rendering.notes.trim_end().lines();
-    let lines: Vec<String> = lines.map(|line| format!("# {line}").trim_end().to_owned()).collect();
+    let lines: Vec<String> = lines
+        .map(|line| format!("# {line}").trim_end().to_owned())
+        .collect();
     format!("---\n{}\n", lines.join("\n"))
 }
 
@@ -101,7 +103,12 @@ fn first_difference(now: &str, before: &str) -> String {
 fn every_file_of_values_beside_the_chart_is_a_case() {
     let files = std::fs::read_dir(path(CHART).join("ci")).expect("a folder");
     let mut names: Vec<String> = files
-        .map(|file| file.expect("a file").file_name().to_string_lossy().replace("-values.yaml", ""))
+        .map(|file| {
+            file.expect("a file")
+                .file_name()
+                .to_string_lossy()
+                .replace("-values.yaml", "")
+        })
         .collect();
     names.sort();
     assert_eq!(names, CASES);
@@ -117,7 +124,11 @@ fn the_helm_of_this_machine_renders_the_same() {
         let values = path(CHART).join(format!("ci/{case}-values.yaml"));
         let run = |args: &[&str]| {
             let mut command = Command::new(helm.get_program());
-            command.args(args).arg(path(CHART)).arg("--values").arg(&values);
+            command
+                .args(args)
+                .arg(path(CHART))
+                .arg("--values")
+                .arg(&values);
             let output = command.output().expect("helm");
             let said = String::from_utf8_lossy(&output.stderr).into_owned();
             assert!(output.status.success(), "{case}: {said}");
@@ -125,10 +136,16 @@ fn the_helm_of_this_machine_renders_the_same() {
         };
         run(&["lint", "--strict"]);
         let manifests = run(&["template", "metaaccess", "--namespace=monitoring"]);
-        let Some(rendering) = look_at(&manifests) else { return };
+        let Some(rendering) = look_at(&manifests) else {
+            return;
+        };
         assert_eq!(rendering.error, None, "{case}");
         assert_eq!(rendering.wrong, [""; 0], "{case}");
         let ours = chart::of_file(case).expect("rendered");
-        assert_eq!(written(&rendering.objects), written(&ours.objects), "{case}");
+        assert_eq!(
+            written(&rendering.objects),
+            written(&ours.objects),
+            "{case}"
+        );
     }
 }

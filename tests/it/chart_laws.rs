@@ -20,12 +20,17 @@ fn each(look: impl Fn(&str, &Rendering)) {
 
 /// The pods: that of the Deployment, and that of `helm test`, as their specification and labels.
 fn pods(rendering: &Rendering) -> Vec<(&Value, &Value)> {
-    let pods = rendering.objects.iter().filter_map(|object| match text(object, "kind") {
-        "Deployment" => Some(&object["spec"]["template"]),
-        "Pod" => Some(object),
-        _ => None,
-    });
-    let pods: Vec<_> = pods.map(|pod| (&pod["spec"], &pod["metadata"]["labels"])).collect();
+    let pods = rendering
+        .objects
+        .iter()
+        .filter_map(|object| match text(object, "kind") {
+            "Deployment" => Some(&object["spec"]["template"]),
+            "Pod" => Some(object),
+            _ => None,
+        });
+    let pods: Vec<_> = pods
+        .map(|pod| (&pod["spec"], &pod["metadata"]["labels"]))
+        .collect();
     assert!(!pods.is_empty());
     pods
 }
@@ -40,7 +45,10 @@ fn name_of(object: &Value) -> &str {
 
 /// Whether a selector's labels are all among those of an object.
 fn selects(selector: &Value, labels: &Value) -> bool {
-    let selector = selector.as_object().filter(|it| !it.is_empty()).expect("a selector");
+    let selector = selector
+        .as_object()
+        .filter(|it| !it.is_empty())
+        .expect("a selector");
     selector.iter().all(|(key, value)| labels[key] == *value)
 }
 
@@ -55,18 +63,37 @@ fn kubernetes_takes_every_object_and_lint_finds_nothing() {
 #[test]
 fn what_kubernetes_or_the_operator_would_not_take_is_found() {
     let bad = [
-        ("apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {port: 1}", "port"),
-        ("apiVersion: v1\nkind: Servise\nmetadata: {name: a}", "Servise"),
-        ("apiVersion: v1\nkind: Secret\nmetadata: {name: a}\ndata: {a: 1}", "data"),
-        ("apiVersion: monitoring.coreos.com/v1\nkind: ServiceMonitor\nmetadata: {name: a}\nspec: {selector: {}, endpoints: [{port: a, intervall: 1s}]}", "intervall"),
-        ("apiVersion: monitoring.coreos.com/v1\nkind: PrometheusRule\nmetadata: {name: a}\nspec: {groups: [{name: a, rules: [{expr: 1}]}]}", "expr"),
+        (
+            "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {port: 1}",
+            "port",
+        ),
+        (
+            "apiVersion: v1\nkind: Servise\nmetadata: {name: a}",
+            "Servise",
+        ),
+        (
+            "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\ndata: {a: 1}",
+            "data",
+        ),
+        (
+            "apiVersion: monitoring.coreos.com/v1\nkind: ServiceMonitor\nmetadata: {name: a}\nspec: {selector: {}, endpoints: [{port: a, intervall: 1s}]}",
+            "intervall",
+        ),
+        (
+            "apiVersion: monitoring.coreos.com/v1\nkind: PrometheusRule\nmetadata: {name: a}\nspec: {groups: [{name: a, rules: [{expr: 1}]}]}",
+            "expr",
+        ),
     ];
     for (manifest, what) in bad {
-        let Some(rendering) = look_at(manifest) else { return };
+        let Some(rendering) = look_at(manifest) else {
+            return;
+        };
         let wrong = rendering.wrong.concat();
         assert!(wrong.contains(what), "{manifest}: {wrong:?}");
     }
-    let Some(twice) = look_at("a: 1\na: 2") else { return };
+    let Some(twice) = look_at("a: 1\na: 2") else {
+        return;
+    };
     assert!(twice.error.is_some_and(|error| error.contains("twice")));
 }
 
@@ -108,7 +135,10 @@ fn no_pod_has_a_token_of_the_cluster() {
         for (pod, _) in pods(rendering) {
             assert_eq!(pod["automountServiceAccountToken"], false, "{name}");
         }
-        let accounts = rendering.objects.iter().filter(|it| it["kind"] == "ServiceAccount");
+        let accounts = rendering
+            .objects
+            .iter()
+            .filter(|it| it["kind"] == "ServiceAccount");
         for account in accounts {
             assert_eq!(account["automountServiceAccountToken"], false, "{name}");
         }
@@ -122,7 +152,10 @@ fn every_image_is_a_fixed_one() {
             for container in containers(pod) {
                 let image = text(container, "image");
                 let (_, version) = image.rsplit_once([':', '@']).expect("a version");
-                assert!(!version.is_empty() && version != "latest", "{name}: {image}");
+                assert!(
+                    !version.is_empty() && version != "latest",
+                    "{name}: {image}"
+                );
             }
         }
     });
@@ -131,10 +164,15 @@ fn every_image_is_a_fixed_one() {
 #[test]
 fn no_secret_stands_anywhere_but_in_a_secret() {
     each(|name, rendering| {
-        let (secrets, others): (Vec<&Value>, Vec<&Value>) =
-            rendering.objects.iter().partition(|it| it["kind"] == "Secret");
+        let (secrets, others): (Vec<&Value>, Vec<&Value>) = rendering
+            .objects
+            .iter()
+            .partition(|it| it["kind"] == "Secret");
         let others = format!("{} {}", json!(others), rendering.notes);
-        let data = secrets.iter().filter_map(|secret| secret["data"].as_object()).flatten();
+        let data = secrets
+            .iter()
+            .filter_map(|secret| secret["data"].as_object())
+            .flatten();
         for (key, value) in data {
             let value = value.as_str().expect("a text");
             let plain = STANDARD.decode(value).expect("base64");
@@ -158,11 +196,19 @@ fn every_credential_is_a_file_and_none_a_variable() {
                 for variable in list(&container["env"]) {
                     let its = text(variable, "name");
                     assert!(names.insert(its), "{name}: {its} stands twice");
-                    assert!(!["METAACCESS_ACCESS_TOKEN", "METAACCESS_CLIENT_SECRET"].contains(&its));
-                    assert!(variable["valueFrom"]["secretKeyRef"].is_null(), "{name}: {its}");
+                    assert!(
+                        !["METAACCESS_ACCESS_TOKEN", "METAACCESS_CLIENT_SECRET"].contains(&its)
+                    );
+                    assert!(
+                        variable["valueFrom"]["secretKeyRef"].is_null(),
+                        "{name}: {its}"
+                    );
                 }
                 let args = json!([container["args"], container["command"]]).to_string();
-                assert!(["[null,null]", "[[\"demo\"],null]", "[[\"check\"],null]"].contains(&&*args), "{args}");
+                assert!(
+                    ["[null,null]", "[[\"demo\"],null]", "[[\"check\"],null]"].contains(&&*args),
+                    "{args}"
+                );
             }
         }
     });
@@ -172,7 +218,11 @@ fn every_credential_is_a_file_and_none_a_variable() {
 fn every_mount_has_its_volume_and_every_volume_its_mount() {
     each(|name, rendering| {
         for (pod, _) in pods(rendering) {
-            let names = |all: &Value| list(all).map(|it| text(it, "name").to_owned()).collect::<Vec<_>>();
+            let names = |all: &Value| {
+                list(all)
+                    .map(|it| text(it, "name").to_owned())
+                    .collect::<Vec<_>>()
+            };
             let volumes = names(&pod["volumes"]);
             let set: BTreeSet<String> = volumes.iter().cloned().collect();
             assert_eq!(volumes.len(), set.len(), "{name}: {volumes:?}");
@@ -181,7 +231,8 @@ fn every_mount_has_its_volume_and_every_volume_its_mount() {
             let mounts = || containers(pod).flat_map(|it| list(&it["volumeMounts"]));
             let paths: Vec<&str> = mounts().map(|it| text(it, "mountPath")).collect();
             for (nth, path) in paths.iter().enumerate() {
-                let is_within = |other: &&&str| path.starts_with(&format!("{other}/")) || *path == **other;
+                let is_within =
+                    |other: &&&str| path.starts_with(&format!("{other}/")) || *path == **other;
                 let others = paths.iter().enumerate().filter(|(other, _)| *other != nth);
                 let above = others.map(|(_, path)| path).find(is_within);
                 assert_eq!(above, None, "{name}: {path}");
@@ -196,14 +247,22 @@ fn every_mount_has_its_volume_and_every_volume_its_mount() {
 fn every_file_that_the_exporter_is_told_of_is_in_one_of_its_mounts() {
     each(|name, rendering| {
         let container = rendering.container();
-        let told: Vec<&str> = list(&container["env"]).map(|it| text(it, "value")).collect();
+        let told: Vec<&str> = list(&container["env"])
+            .map(|it| text(it, "value"))
+            .collect();
         let accounts = rendering.config("accounts.yml");
         let words = told.join("\n") + "\n" + accounts;
-        let ours = words.split_whitespace().map(|word| word.trim_matches(['"', '\'']));
+        let ours = words
+            .split_whitespace()
+            .map(|word| word.trim_matches(['"', '\'']));
         let ours: Vec<&str> = ours
-            .filter(|word| word.starts_with("/etc/metaaccess") || word.starts_with("/var/lib/metaaccess"))
+            .filter(|word| {
+                word.starts_with("/etc/metaaccess") || word.starts_with("/var/lib/metaaccess")
+            })
             .collect();
-        let mounts: Vec<&str> = list(&container["volumeMounts"]).map(|it| text(it, "mountPath")).collect();
+        let mounts: Vec<&str> = list(&container["volumeMounts"])
+            .map(|it| text(it, "mountPath"))
+            .collect();
         for file in ours {
             let (folder, _) = file.rsplit_once('/').expect("a folder");
             assert!(mounts.contains(&folder), "{name}: {file} in {mounts:?}");
@@ -225,24 +284,39 @@ fn every_selector_fits_the_exporter_and_no_pod_of_a_test() {
             &service["spec"]["selector"],
         ];
         let others = rendering.objects.iter();
-        let budgets = others.clone().filter(|it| it["kind"] == "PodDisruptionBudget");
+        let budgets = others
+            .clone()
+            .filter(|it| it["kind"] == "PodDisruptionBudget");
         exact.extend(budgets.map(|it| &it["spec"]["selector"]["matchLabels"]));
         let spreads = list(&deployment["spec"]["template"]["spec"]["topologySpreadConstraints"]);
         exact.extend(spreads.map(|it| &it["labelSelector"]["matchLabels"]));
         for selector in exact {
             assert!(selects(selector, labels), "{name}: {selector}");
-            assert!(test.is_none_or(|test| !selects(selector, test)), "{name}: {selector}");
+            assert!(
+                test.is_none_or(|test| !selects(selector, test)),
+                "{name}: {selector}"
+            );
         }
         for policy in others.clone().filter(|it| it["kind"] == "NetworkPolicy") {
             let selector = &policy["spec"]["podSelector"]["matchLabels"];
             assert!(selects(selector, labels), "{name}: {selector}");
-            assert!(test.is_none_or(|test| selects(selector, test)), "{name}: {selector}");
+            assert!(
+                test.is_none_or(|test| selects(selector, test)),
+                "{name}: {selector}"
+            );
         }
         for monitor in others.filter(|it| it["kind"] == "ServiceMonitor") {
             let selector = &monitor["spec"]["selector"]["matchLabels"];
-            assert!(selects(selector, &service["metadata"]["labels"]), "{name}: {selector}");
+            assert!(
+                selects(selector, &service["metadata"]["labels"]),
+                "{name}: {selector}"
+            );
             let namespaces = &monitor["spec"]["namespaceSelector"]["matchNames"];
-            assert_eq!(*namespaces, json!([service["metadata"]["namespace"]]), "{name}");
+            assert_eq!(
+                *namespaces,
+                json!([service["metadata"]["namespace"]]),
+                "{name}"
+            );
         }
     });
 }
@@ -253,18 +327,31 @@ fn every_port_is_known_by_its_name() {
         let port = &rendering.container()["ports"][0];
         assert_eq!(port["name"], "metrics", "{name}");
         let address = rendering.variable("METAACCESS_WEB_LISTEN_ADDRESS");
-        assert_eq!(address, Some(&*format!(":{}", port["containerPort"])), "{name}");
+        assert_eq!(
+            address,
+            Some(&*format!(":{}", port["containerPort"])),
+            "{name}"
+        );
         let service = &rendering.object("Service", "")["spec"]["ports"];
         assert_eq!(service.as_array().map(Vec::len), Some(1), "{name}");
         assert_eq!(service[0]["targetPort"], "metrics", "{name}");
-        let monitors = rendering.objects.iter().filter(|it| it["kind"] == "ServiceMonitor");
+        let monitors = rendering
+            .objects
+            .iter()
+            .filter(|it| it["kind"] == "ServiceMonitor");
         for monitor in monitors {
-            assert_eq!(monitor["spec"]["endpoints"][0]["port"], service[0]["name"], "{name}");
+            assert_eq!(
+                monitor["spec"]["endpoints"][0]["port"], service[0]["name"],
+                "{name}"
+            );
         }
         let probes = ["startupProbe", "livenessProbe", "readinessProbe"];
         for probe in probes.map(|probe| &rendering.container()[probe]) {
             let asks = &probe["httpGet"]["port"];
-            assert!(asks == "metrics" || probe["exec"].is_object(), "{name}: {probe}");
+            assert!(
+                asks == "metrics" || probe["exec"].is_object(),
+                "{name}: {probe}"
+            );
         }
     });
 }
@@ -277,15 +364,27 @@ fn names_are_short_enough_and_each_is_given_once() {
             let its = name_of(object);
             assert!((1..=63).contains(&its.len()), "{name}: {its}");
             let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-            assert!(its.chars().all(is_plain) && !its.ends_with('-'), "{name}: {its}");
+            assert!(
+                its.chars().all(is_plain) && !its.ends_with('-'),
+                "{name}: {its}"
+            );
             let place = text(&object["metadata"], "namespace");
             assert!(!place.is_empty(), "{name}: {its}");
-            assert!(seen.insert((text(object, "kind"), place, its)), "{name}: {its}");
+            assert!(
+                seen.insert((text(object, "kind"), place, its)),
+                "{name}: {its}"
+            );
             let labels = object["metadata"]["labels"].as_object().expect("labels");
-            assert!(labels.contains_key("app.kubernetes.io/instance"), "{name}: {its}");
+            assert!(
+                labels.contains_key("app.kubernetes.io/instance"),
+                "{name}: {its}"
+            );
             for (label, value) in labels {
                 let value = value.as_str().expect("a text");
-                let end = value.chars().next_back().is_none_or(|c| c.is_ascii_alphanumeric());
+                let end = value
+                    .chars()
+                    .next_back()
+                    .is_none_or(|c| c.is_ascii_alphanumeric());
                 assert!(value.len() <= 63 && end, "{name}: {label}: {value}");
             }
         }
@@ -299,24 +398,42 @@ fn two_releases_with_long_names_have_no_name_in_common() {
         let values = "{demo: true, dashboards: {enabled: true}}";
         chart::Case::new(values).released_as(&release)
     };
-    let Some(both) = chart::render(&[case('a'), case('b')]) else { return };
-    let names = |nth: usize| both[nth].objects.iter().map(name_of).collect::<BTreeSet<_>>();
+    let Some(both) = chart::render(&[case('a'), case('b')]) else {
+        return;
+    };
+    let names = |nth: usize| {
+        both[nth]
+            .objects
+            .iter()
+            .map(name_of)
+            .collect::<BTreeSet<_>>()
+    };
     assert!(names(0).is_disjoint(&names(1)), "{:?}", names(0));
 }
 
 #[test]
 fn texts_of_all_kinds_come_through_as_they_are() {
-    let Some((_, rendering)) = chart::all().map(|all| &all[chart::CASES.len()]) else { return };
+    let Some((_, rendering)) = chart::all().map(|all| &all[chart::CASES.len()]) else {
+        return;
+    };
     let accounts: Value = serde_saphyr::from_str(rendering.config("accounts.yml")).expect("YAML");
-    let names: Vec<&str> = list(&accounts["accounts"]).map(|it| text(it, "name")).collect();
+    let names: Vec<&str> = list(&accounts["accounts"])
+        .map(|it| text(it, "name"))
+        .collect();
     assert_eq!(names, chart::HOSTILE);
     let secret = rendering.object("Secret", "");
     let data = secret["data"].as_object().expect("data");
-    assert_eq!(data.len(), chart::HOSTILE.len(), "each has a file of its own");
+    assert_eq!(
+        data.len(),
+        chart::HOSTILE.len(),
+        "each has a file of its own"
+    );
     for (nth, account) in list(&accounts["accounts"]).enumerate() {
         assert_eq!(account["labels"]["region"], chart::HOSTILE[nth]);
         assert_eq!(account["events"][0]["event"], chart::HOSTILE[nth]);
-        let (_, key) = text(account, "access_token_file").rsplit_once('/').expect("a path");
+        let (_, key) = text(account, "access_token_file")
+            .rsplit_once('/')
+            .expect("a path");
         let token = STANDARD.decode(text(&secret["data"], key)).expect("base64");
         assert_eq!(token, format!("TEST-TOKEN-{nth}").as_bytes());
         let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
@@ -333,7 +450,10 @@ fn the_demo_needs_nothing_and_reaches_nothing() {
         }
         assert_eq!(rendering.container()["args"], json!(["demo"]), "{name}");
         if rendering.has("NetworkPolicy") {
-            assert_eq!(rendering.object("NetworkPolicy", "")["spec"]["egress"], json!([]));
+            assert_eq!(
+                rendering.object("NetworkPolicy", "")["spec"]["egress"],
+                json!([])
+            );
         }
     }
 }
