@@ -3,10 +3,11 @@
 
     PYTHONPATH=... tests/chart.py < job.json
 
-The job is {"chart": FOLDER, "kubernetes": [VERSION...], "cases": [{"values": YAML, "release": NAME,
+The job is {"chart": FOLDER, "kubernetes": [VERSION...], "look": WHAT, "cases": [{"values": YAML, "release": NAME,
 "namespace": NAME}...]}; a case may have "manifests" instead, which another Helm has rendered. For each case
 there is an answer: {"error": TEXT or null, "lint": [TEXT...], "notes": TEXT, "objects": [OBJECT...],
-"wrong": [TEXT...]}. With "only_error": true nothing but the error is looked for.
+"wrong": [TEXT...]}. How much is looked for is said by "look": nothing but the "error", the "objects" too, or
+"all", which takes longest.
 
 The package helm-python-sdk renders as Helm does, and kubernetes-validate knows the objects of each version of
 Kubernetes, of which it takes no key more. The objects of the Prometheus Operator, which are in no schema of
@@ -172,13 +173,15 @@ def rendered(job, chart, case):
     values = helm_python.values_from_yaml(case["values"])
     files = chart.render(values, name=case["release"], namespace=case["namespace"], is_install=True)
     objects, notes = [], ""
-    if job.get("only_error"):
+    if job["look"] == "error":
         return objects, notes, []
     for path, text in sorted(files.items()):
         if path.endswith("NOTES.txt"):
             notes = text
         else:
             objects += objects_of(text)
+    if job["look"] == "objects":
+        return objects, notes, []
     said = helm_python.lint(job["chart"], values, strict=True, namespace=case["namespace"])
     # An icon is a matter of taste; everything above is not.
     lint = [message["error"] for message in said["messages"] if message["severity"] > 1]
@@ -195,7 +198,7 @@ def answer(job, chart, case):
         "lint": lint,
         "notes": notes,
         "objects": objects,
-        "wrong": list(wrong(objects, job["kubernetes"])),
+        "wrong": list(wrong(objects, job["kubernetes"])) if job["look"] == "all" else [],
     }
 
 

@@ -1,7 +1,8 @@
 //! The Helm chart, rendered: what each case of values becomes.
 
+use std::ffi::OsString;
 use std::io::Write;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 use serde::Deserialize;
@@ -92,9 +93,10 @@ impl Rendering {
     }
 }
 
-/// Renders these cases of a chart in this folder; none without the tools.
+/// Renders these cases of a chart in this folder, without a look at what Kubernetes says of them; none
+/// without the tools.
 pub fn render_in(folder: &str, cases: &[Case]) -> Option<Vec<Rendering>> {
-    ask(json!({"chart": folder, "cases": asked(cases)}))
+    ask(json!({"chart": folder, "cases": asked(cases), "look": "objects"}))
 }
 
 /// The same of the chart itself.
@@ -104,7 +106,7 @@ pub fn render(cases: &[Case]) -> Option<Vec<Rendering>> {
 
 /// Why each of these cases cannot be rendered, if it cannot: many cases take little time.
 pub fn errors(cases: &[Case]) -> Option<Vec<Option<String>>> {
-    let job = json!({"chart": path(CHART), "cases": asked(cases), "only_error": true});
+    let job = json!({"chart": path(CHART), "cases": asked(cases), "look": "error"});
     let all = ask(job)?;
     Some(all.into_iter().map(|rendering| rendering.error).collect())
 }
@@ -112,7 +114,8 @@ pub fn errors(cases: &[Case]) -> Option<Vec<Option<String>>> {
 /// What is to be said of these manifests, which somebody else rendered.
 pub fn look_at(manifests: &str) -> Option<Rendering> {
     let cases = [json!({"manifests": manifests})];
-    ask(json!({"chart": path(CHART), "cases": cases})).map(|mut all| all.swap_remove(0))
+    ask(json!({"chart": path(CHART), "cases": cases, "look": "all"}))
+        .map(|mut all| all.swap_remove(0))
 }
 
 fn asked(cases: &[Case]) -> Vec<Value> {
@@ -120,9 +123,23 @@ fn asked(cases: &[Case]) -> Vec<Value> {
     cases.iter().map(case).collect()
 }
 
+/// Python with all that renders and looks: searched once, since that takes a while.
+fn python() -> Option<Command> {
+    static FOUND: OnceLock<(OsString, OsString)> = OnceLock::new();
+    if FOUND.get().is_none() {
+        python_package("helm_python")?;
+        let found = python_package("kubernetes_validate")?;
+        let (_, folder) = found.get_envs().next()?;
+        let _ = FOUND.set((found.get_program().to_owned(), folder?.to_owned()));
+    }
+    let (program, folder) = FOUND.get()?;
+    let mut python = Command::new(program);
+    python.env("PYTHONPATH", folder);
+    Some(python)
+}
+
 fn ask(mut job: Value) -> Option<Vec<Rendering>> {
-    python_package("helm_python")?;
-    let mut python = python_package("kubernetes_validate")?;
+    let mut python = python()?;
     python.arg(path("tests/chart.py"));
     python.stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut running = python.stderr(Stdio::piped()).spawn().expect("python");
@@ -144,7 +161,8 @@ pub fn all() -> Option<&'static [(String, Rendering)]> {
         let own = CASES.map(|name| (name.to_owned(), Case::of_file(name)));
         let cases: Vec<(String, Case)> = own.into_iter().chain(hard()).collect();
         let (names, cases): (Vec<String>, Vec<Case>) = cases.into_iter().unzip();
-        Some(names.into_iter().zip(render(&cases)?).collect())
+        let job = json!({"chart": path(CHART), "cases": asked(&cases), "look": "all"});
+        Some(names.into_iter().zip(ask(job)?).collect())
     });
     all.as_deref()
 }

@@ -146,6 +146,22 @@ fn no_pod_has_a_token_of_the_cluster() {
 }
 
 #[test]
+fn no_two_exporters_ever_run_at_the_same_time() {
+    each(|name, rendering| {
+        let deployment = &rendering.object("Deployment", "")["spec"];
+        assert_eq!(
+            deployment["strategy"],
+            json!({"type": "Recreate"}),
+            "{name}"
+        );
+        assert!(
+            deployment["replicas"].as_u64().is_some_and(|it| it <= 1),
+            "{name}"
+        );
+    });
+}
+
+#[test]
 fn every_image_is_a_fixed_one() {
     each(|name, rendering| {
         for (pod, _) in pods(rendering) {

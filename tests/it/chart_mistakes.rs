@@ -8,7 +8,7 @@ use crate::documents::read;
 const ACCOUNT: &str = "accounts: [{name: a, access_token: {existingSecret: s, key: k}}]";
 
 /// Contradictions, and words of what is said of each.
-const REFUSED: [(&str, &[&str]); 44] = [
+const REFUSED: [(&str, &[&str]); 45] = [
     ("{}", &["there is no account", "set demo to true"]),
     (
         "{replicas: 2, ACCOUNT}",
@@ -76,7 +76,11 @@ const REFUSED: [(&str, &[&str]); 44] = [
     ),
     (
         "accounts: [{name: a, access_token: {existingSecret: s, key: k, value: hunter2}}]",
-        &["a value and an existing Secret are both given"],
+        &["value and existingSecret are given; give one of them"],
+    ),
+    (
+        "accounts: [{name: a, access_token: {file: /x, value: hunter2}}]",
+        &["value and file are given; give one of them"],
     ),
     (
         "accounts: [{name: a, access_token: {key: k, value: hunter2}}]",
@@ -88,11 +92,11 @@ const REFUSED: [(&str, &[&str]); 44] = [
     ),
     (
         "accounts: [{name: a, access_token_file: /x}]",
-        &["access_token_file: the chart mounts the file itself; give access_token"],
+        &["access_token_file: the chart writes that itself; give access_token"],
     ),
     (
         "accounts: [{name: a, client_id: i, client_secret_file: /x}]",
-        &["client_secret_file: the chart mounts the file itself; give client_secret"],
+        &["client_secret_file: the chart writes that itself; give client_secret"],
     ),
     (
         "accounts: [{name: a, access_token: {existingSecret: s, key: k}}, {name: a, access_token: {existingSecret: s, key: l}}]",

@@ -9,7 +9,9 @@
      exporter tells by it that they share their requests. */}}
 {{- define "metaaccess-exporter.credentialFile" -}}
 {{- $source := index . 2 -}}
-{{- if $source.existingSecret -}}
+{{- if $source.file -}}
+{{- $source.file -}}
+{{- else if $source.existingSecret -}}
 {{- printf "%s/%s" (include "metaaccess-exporter.secretFolder" $source.existingSecret) $source.key -}}
 {{- else -}}
 {{- printf "%s/%s" (include "metaaccess-exporter.configFolder" (first .)) (include "metaaccess-exporter.credentialKey" (index . 1)) -}}

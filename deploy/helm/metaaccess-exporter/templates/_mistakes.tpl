@@ -130,7 +130,7 @@ the account {{ .name | quote }} is there twice: give each account a name of its 
 {{- $account := printf "the account %s" (quote .name) -}}
 {{- range $file, $instead := dict "client_secret_file" "client_secret" "access_token_file" "access_token" -}}
 {{- if hasKey $ $file }}
-{{ $account }}: {{ $file }}: the chart mounts the file itself; give {{ $instead }} with existingSecret and key, or with value
+{{ $account }}: {{ $file }}: the chart writes that itself; give {{ $instead }} with existingSecret and key, with value, or with file
 {{- end -}}
 {{- end -}}
 {{- $hasClient := or (hasKey . "client_secret") (hasKey . "client_id") -}}
@@ -141,7 +141,7 @@ the account {{ .name | quote }} is there twice: give each account a name of its 
 {{- else if not $hasClient }}
 {{ $account }}: there is no credential; give an OAuth client by client_id and client_secret, or an access token by access_token
 {{- else if not (hasKey . "client_secret") }}
-{{ $account }}: the client's secret is not given; add client_secret with existingSecret and key, or with value
+{{ $account }}: the client's secret is not given; add client_secret with existingSecret and key, with value, or with file
 {{- else if not (hasKey . "client_id") }}
 {{ $account }}: the client's id is not given; add client_id
 {{- else -}}
@@ -153,14 +153,18 @@ the account {{ .name | quote }} is there twice: give each account a name of its 
 {{- define "metaaccess-exporter.mistakesOfSource" -}}
 {{- $what := first . -}}
 {{- $source := last . -}}
-{{- if and $source.value $source.existingSecret }}
-{{ $what }}: a value and an existing Secret are both given; give one of them
+{{- $ways := list -}}
+{{- range $way := list "value" "existingSecret" "file" -}}
+{{- if get $source $way }}{{ $ways = append $ways $way }}{{ end -}}
+{{- end -}}
+{{- if gt (len $ways) 1 }}
+{{ $what }}: {{ join " and " $ways }} are given; give one of them
+{{- else if not $ways }}
+{{ $what }}: it is empty; give existingSecret and key, or value, or file
 {{- else if and $source.existingSecret (not $source.key) }}
 {{ $what }}: the key is missing; add the one under which {{ $source.existingSecret | quote }} holds it
-{{- else if not (or $source.value $source.existingSecret) }}
-{{ $what }}: it is empty; give existingSecret and key, or value
-{{- else if and $source.value $source.key }}
-{{ $what }}: key is for an existing Secret; leave it out beside a value
+{{- else if and $source.key (not $source.existingSecret) }}
+{{ $what }}: key is for an existing Secret; leave it out beside {{ first $ways }}
 {{- else if and $source.value (not (regexMatch "^\\s*[!-~]+\\s*$" $source.value)) }}
 {{ $what }}: the value (not shown) holds spaces, line breaks or other characters that no token has; copy it again
 {{- end -}}
