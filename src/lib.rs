@@ -65,6 +65,7 @@ pub mod ledger;
 pub mod logging;
 pub mod meters;
 pub mod moment;
+pub mod names;
 pub mod order;
 pub mod plan;
 pub mod process;

@@ -5,10 +5,12 @@
 //! since they would carry the token to another host.
 
 use std::error::Error;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use hyper_util::client::proxy::matcher::Matcher;
+use reqwest::dns::{Addrs, Resolve, Resolving};
 use reqwest::{Certificate, ClientBuilder, Response, redirect, retry};
 use tracing::warn;
 use url::{Host, Url};
@@ -19,6 +21,7 @@ use super::v2::{self, Meaning, RateHeaders};
 use crate::clock;
 use crate::config::{CaFile, Secret};
 use crate::event::EventType;
+use crate::names;
 use crate::window::Query;
 
 /// A page is 50 lines; this is hundreds of times what they need.
@@ -88,6 +91,20 @@ pub struct Client {
     logs: Url,
     token: Url,
     timeout: Duration,
+}
+
+/// Looks up the names of the API and of proxies.
+struct Names;
+
+impl Resolve for Names {
+    fn resolve(&self, name: reqwest::dns::Name) -> Resolving {
+        Box::pin(async move {
+            let found = names::look_up(name.as_str()).await?;
+            // The port is that of the URL.
+            let addresses = found.into_iter().map(|ip| SocketAddr::new(ip, 0));
+            Ok(Box::new(addresses) as Addrs)
+        })
+    }
 }
 
 /// What came of one request.
@@ -338,7 +355,8 @@ fn builder(trust: &Trust) -> ClientBuilder {
         .redirect(redirect::Policy::none())
         .referer(false)
         .retry(retry::never())
-        .pool_idle_timeout(IDLE_AT_MOST);
+        .pool_idle_timeout(IDLE_AT_MOST)
+        .dns_resolver(Names);
     // A proxy would be asked for its own loopback, with our token.
     if trust.is_loopback {
         builder.no_proxy()

@@ -21,6 +21,7 @@ use super::spans::span;
 use crate::api::failure::Failure;
 use crate::clock;
 use crate::config::{CaFile, spell};
+use crate::names;
 
 /// A certificate that ends sooner is warned of: two weeks.
 const SOON: i64 = 14 * 86_400;
@@ -58,18 +59,18 @@ impl<'a> Place<'a> {
             Host::Ipv4(ip) => return self.known(ip.into()),
             Host::Ipv6(ip) => return self.known(ip.into()),
         };
-        let found = timeout(self.at_most, tokio::net::lookup_host((name, self.port))).await;
+        let found = timeout(self.at_most, names::look_up(name)).await;
         let addresses: Vec<SocketAddr> = match found {
-            Ok(Ok(addresses)) => addresses.collect(),
+            Ok(Ok(ips)) => ips
+                .into_iter()
+                .map(|ip| SocketAddr::new(ip, self.port))
+                .collect(),
             Ok(Err(error)) => return (unknown(name, &error.to_string()), Vec::new()),
             Err(_) => {
                 let waited = format!("no answer within {}", spell(self.at_most));
                 return (unknown(name, &waited), Vec::new());
             }
         };
-        if addresses.is_empty() {
-            return (unknown(name, "it has no address"), addresses);
-        }
         let shown = addresses.iter().take(SHOWN).map(|it| it.ip().to_string());
         let shown = shown.collect::<Vec<_>>().join(", ");
         let more = addresses.len().saturating_sub(SHOWN);

@@ -37,6 +37,8 @@ impl Root {
         authority.issue(root.0.path(), "gears");
         // What every container is given by who runs it.
         root.write("etc/hosts", "127.0.0.1 gears.example.com\n");
+        // The C library would look for the library of this name, and not into that file.
+        root.write("etc/nsswitch.conf", "hosts: resolve\n");
         root.write("secrets/client-secret", CLIENT_SECRET);
         std::fs::create_dir(root.path("state")).expect("made");
         Some(root)
