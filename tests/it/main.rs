@@ -71,6 +71,8 @@ mod hostnames;
 #[cfg(test)]
 mod http;
 #[cfg(test)]
+mod image;
+#[cfg(test)]
 mod kills;
 #[cfg(test)]
 mod layers;
@@ -109,6 +111,8 @@ mod promql;
 mod queries;
 #[cfg(test)]
 mod real_prometheus;
+#[cfg(test)]
+mod release;
 #[cfg(test)]
 mod reloads;
 #[cfg(test)]
