@@ -229,4 +229,10 @@ fn the_version_is_that_of_the_manifest_wherever_it_is_repeated() {
     let newest = changes.lines().find_map(|line| line.strip_prefix("## "));
     let newest = newest.expect("a version");
     assert_eq!(newest.split(' ').next(), Some(env!("CARGO_PKG_VERSION")));
+    let images = read("deploy/README.md");
+    let images: Vec<&str> = images.split("metaaccess-exporter:").skip(1).collect();
+    assert!(!images.is_empty());
+    for image in images {
+        assert!(image.starts_with(env!("CARGO_PKG_VERSION")), "{image:.20}");
+    }
 }
