@@ -7,7 +7,7 @@ The job is {"chart": FOLDER, "kubernetes": [VERSION...], "look": WHAT, "cases": 
 "namespace": NAME}...]}; a case may have "manifests" instead, which another Helm has rendered. For each case
 there is an answer: {"error": TEXT or null, "lint": [TEXT...], "notes": TEXT, "objects": [OBJECT...],
 "wrong": [TEXT...]}. How much is looked for is said by "look": nothing but the "error", the "objects" too, or
-"all", which takes longest.
+"all", which takes longest. With "packaged": true the chart is packaged first.
 
 The package helm-python-sdk renders as Helm does, and kubernetes-validate knows the objects of each version of
 Kubernetes, of which it takes no key more. The objects of the Prometheus Operator, which are in no schema of
@@ -18,6 +18,7 @@ import functools
 import json
 import logging
 import sys
+import tempfile
 
 import helm_python
 import jsonschema
@@ -205,8 +206,11 @@ def answer(job, chart, case):
 def main():
     job = json.load(sys.stdin)
     logging.disable(logging.CRITICAL)
-    with helm_python.Chart.load(job["chart"]) as chart:
-        json.dump([answer(job, chart, case) for case in job["cases"]], sys.stdout)
+    with tempfile.TemporaryDirectory() as folder:
+        if job.get("packaged"):
+            job["chart"] = helm_python.package(job["chart"], destination=folder)
+        with helm_python.Chart.load(job["chart"]) as chart:
+            json.dump([answer(job, chart, case) for case in job["cases"]], sys.stdout)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ pub const CHART: &str = "deploy/helm/metaaccess-exporter";
 pub const KUBERNETES: [&str; 2] = ["1.29", "1.37"];
 
 /// The files of values that stand beside the chart, without their ending.
-pub const CASES: [&str; 5] = ["demo", "minimal", "monitoring", "platform", "values"];
+pub const CASES: [&str; 5] = ["demo", "inline", "minimal", "monitoring", "platform"];
 
 /// What is to be rendered: values as YAML, and the name of the release.
 #[derive(Clone, Debug)]
@@ -102,6 +102,11 @@ pub fn render_in(folder: &str, cases: &[Case]) -> Option<Vec<Rendering>> {
 /// The same of the chart itself.
 pub fn render(cases: &[Case]) -> Option<Vec<Rendering>> {
     render_in(&path(CHART).display().to_string(), cases)
+}
+
+/// The same of the chart as a package.
+pub fn render_packaged(cases: &[Case]) -> Option<Vec<Rendering>> {
+    ask(json!({"chart": path(CHART), "cases": asked(cases), "look": "objects", "packaged": true}))
 }
 
 /// Why each of these cases cannot be rendered, if it cannot: many cases take little time.

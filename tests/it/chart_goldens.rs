@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::chart::{self, CASES, CHART, Rendering, look_at};
+use crate::chart::{self, CASES, CHART, Case, Rendering, look_at};
 use crate::documents::{path, read};
 use crate::grafana::text;
 use crate::tools::helm;
@@ -114,6 +114,18 @@ fn every_file_of_values_beside_the_chart_is_a_case() {
     assert_eq!(names, CASES);
     let expected = std::fs::read_dir(path("tests/expected/chart")).expect("a folder");
     assert_eq!(expected.count(), CASES.len());
+}
+
+#[test]
+fn the_chart_renders_the_same_as_a_package() {
+    let Some(packaged) = chart::render_packaged(&CASES.map(Case::of_file)) else {
+        return;
+    };
+    for (case, rendering) in CASES.iter().zip(packaged) {
+        let ours = chart::of_file(case).expect("rendered");
+        assert_eq!(rendering.error, None, "{case}");
+        assert_eq!(rendering.objects, ours.objects, "{case}");
+    }
 }
 
 /// Where a Helm is installed: Debian has none.

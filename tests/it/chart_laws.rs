@@ -162,6 +162,27 @@ fn no_two_exporters_ever_run_at_the_same_time() {
 }
 
 #[test]
+fn no_budget_holds_up_a_drain() {
+    each(|name, rendering| {
+        let budgets = rendering
+            .objects
+            .iter()
+            .filter(|it| it["kind"] == "PodDisruptionBudget");
+        for budget in budgets.map(|budget| &budget["spec"]) {
+            assert!(budget["minAvailable"].is_null(), "{name}");
+            assert!(
+                budget["maxUnavailable"].as_u64().is_some_and(|it| it >= 1),
+                "{name}"
+            );
+            assert_eq!(
+                budget["unhealthyPodEvictionPolicy"], "AlwaysAllow",
+                "{name}"
+            );
+        }
+    });
+}
+
+#[test]
 fn every_image_is_a_fixed_one() {
     each(|name, rendering| {
         for (pod, _) in pods(rendering) {
@@ -259,6 +280,36 @@ fn every_mount_has_its_volume_and_every_volume_its_mount() {
     });
 }
 
+/// The files of the folder of the configuration.
+fn written(rendering: &Rendering) -> BTreeSet<String> {
+    let pod = &rendering.object("Deployment", "")["spec"]["template"]["spec"];
+    let config = list(&pod["volumes"]).find(|it| it["name"] == "config");
+    let sources = config.map(|it| list(&it["projected"]["sources"]));
+    let mut files = BTreeSet::new();
+    for source in sources.into_iter().flatten() {
+        let kinds = [("secret", "Secret"), ("configMap", "ConfigMap")];
+        let (key, kind) = kinds
+            .into_iter()
+            .find(|(key, _)| source[key].is_object())
+            .expect("a source");
+        match source[key]["items"].as_array() {
+            Some(items) => files.extend(items.iter().map(|item| text(item, "path").to_owned())),
+            None => {
+                let is_it = |object: &&Value| {
+                    object["kind"] == kind && name_of(object) == text(&source[key], "name")
+                };
+                let own = rendering
+                    .objects
+                    .iter()
+                    .find(is_it)
+                    .expect("an object of the chart");
+                files.extend(own["data"].as_object().expect("data").keys().cloned());
+            }
+        }
+    }
+    files
+}
+
 #[test]
 fn every_file_that_the_exporter_is_told_of_is_in_one_of_its_mounts() {
     each(|name, rendering| {
@@ -279,9 +330,12 @@ fn every_file_that_the_exporter_is_told_of_is_in_one_of_its_mounts() {
         let mounts: Vec<&str> = list(&container["volumeMounts"])
             .map(|it| text(it, "mountPath"))
             .collect();
+        let written = written(rendering);
         for file in ours {
-            let (folder, _) = file.rsplit_once('/').expect("a folder");
+            let (folder, last) = file.rsplit_once('/').expect("a folder");
             assert!(mounts.contains(&folder), "{name}: {file} in {mounts:?}");
+            let is_there = !folder.ends_with("/config") || written.contains(last);
+            assert!(is_there, "{name}: {file} in {written:?}");
         }
         assert_eq!(accounts.is_empty(), name.contains("demo"), "{name}");
     });

@@ -8,7 +8,19 @@ use crate::documents::read;
 const ACCOUNT: &str = "accounts: [{name: a, access_token: {existingSecret: s, key: k}}]";
 
 /// Contradictions, and words of what is said of each.
-const REFUSED: [(&str, &[&str]); 45] = [
+const REFUSED: [(&str, &[&str]); 48] = [
+    (
+        "{serviceMonitor: {enabled: true, scrapeTimeout: 20s}, ACCOUNT}",
+        &["scrapeTimeout is 20s, but the next scrape comes after 15s"],
+    ),
+    (
+        "{fullnameOverride: s, metrics: {hostname: hash, hostnameKey: {value: hunter2hunter2hunter2}}, ACCOUNT}",
+        &["the existing Secret \"s\" has the name of the Secret that the chart makes"],
+    ),
+    (
+        "{proxy: {noProxy: .example.com}, ACCOUNT}",
+        &["proxy.noProxy is set, but there is no proxy"],
+    ),
     ("{}", &["there is no account", "set demo to true"]),
     (
         "{replicas: 2, ACCOUNT}",

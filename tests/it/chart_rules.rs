@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::chart::{self, CHART, Case, render, render_in};
+use crate::chart::{self, CHART, Case, errors, render, render_in};
 use crate::documents::{assert_accepts, path, read};
 use crate::grafana::{list, text};
 use crate::tools::tool;
@@ -109,6 +109,32 @@ fn alerts_have_the_labels_and_the_runbook_that_are_given() {
         assert_eq!(*rule, expected);
     }
     assert!(alerts > 10);
+}
+
+#[test]
+fn an_alert_can_be_left_out_if_there_is_one_of_its_name() {
+    let Some(changed) = groups("disabledAlerts: [MetaAccessUninstallsUnusual]") else {
+        return;
+    };
+    let file = groups_of_the_file();
+    let names = |groups: &Value| {
+        let all = rules(groups).into_iter();
+        all.map(|rule| json!([rule["alert"], rule["record"], rule["labels"]]))
+            .collect::<Vec<_>>()
+    };
+    let mut expected = names(&file);
+    expected.retain(|rule| rule[0] != "MetaAccessUninstallsUnusual");
+    assert_eq!(expected.len() + 1, names(&file).len());
+    assert_eq!(names(&changed), expected);
+    let unknown = Case::new(&CASE.replace("MORE", "disabledAlerts: [MetaAccessNothing]"));
+    let Some(said) = errors(&[unknown]) else {
+        return;
+    };
+    let said = said[0].as_deref().expect("refused");
+    assert!(
+        said.contains("there is no alert \"MetaAccessNothing\""),
+        "{said}"
+    );
 }
 
 #[test]

@@ -8,7 +8,7 @@ use metaaccess_exporter::config::table;
 use serde_json::{Value, json};
 
 use crate::chart::{self, CHART, Case, KUBERNETES, render};
-use crate::documents::{assert_marked, read};
+use crate::documents::{assert_marked, fenced_in, read};
 use crate::grafana::{list, text};
 
 /// A value with the comment above it.
@@ -121,6 +121,25 @@ fn the_readme_of_the_chart_lists_every_value() {
         let _ = writeln!(table, "| `{name}` | {default} | {comment} |");
     }
     assert_marked(&format!("{CHART}/README.md"), "values", &table);
+}
+
+/// Values of the README, which may leave out what others of it have.
+#[test]
+fn the_examples_in_the_readme_of_the_chart_render() {
+    let document = format!("{CHART}/README.md");
+    let examples = fenced_in(&document, "yaml");
+    assert!(examples.len() >= 4, "{}", examples.len());
+    let with_account = |example: &String| match example.contains("accounts:") {
+        true => Case::new(example),
+        false => Case::new(&format!("{example}\n{ACCOUNT}")),
+    };
+    let cases: Vec<Case> = examples.iter().map(with_account).collect();
+    let Some(all) = render(&cases) else { return };
+    for (example, rendering) in examples.iter().zip(all) {
+        assert_eq!(rendering.error, None, "{example}");
+    }
+    let image = format!("metaaccess-exporter:{} ", env!("CARGO_PKG_VERSION"));
+    assert!(fenced_in(&document, "sh")[0].contains(&image), "{image}");
 }
 
 /// The keys of a place of the schema, through its references.

@@ -37,7 +37,7 @@
       "podDisruptionBudget enabled maxUnavailable"
       "networkPolicy enabled prometheus dns api proxy extraIngress extraEgress"
       "serviceMonitor enabled interval scrapeTimeout scheme labels"
-      "prometheusRule enabled labels alertLabels thresholds"
+      "prometheusRule enabled labels alertLabels disabledAlerts thresholds"
       "dashboards enabled labels annotations folderAnnotation"
       "test enabled" -}}
 {{- $own := list "demo" "accounts" "replicas" "commonLabels" "podLabels" "podAnnotations" "resources" "terminationGracePeriodSeconds" "revisionHistoryLimit" "extraEnv" "extraVolumes" "extraVolumeMounts" -}}
@@ -83,6 +83,13 @@ replicas is {{ int .Values.replicas }}: this version keeps its counts in an embe
 
 {{- define "metaaccess-exporter.mistakesOfNames" -}}
 {{- $name := include "metaaccess-exporter.fullname" . -}}
+{{- if include "metaaccess-exporter.secretData" . | fromJson -}}
+{{- $given := include "metaaccess-exporter.credentialSecrets" . | fromJson | values -}}
+{{- $given = concat $given (list .Values.web.config.existingSecret .Values.web.certificateSecret .Values.metrics.hostnameKey.existingSecret .Values.api.ca.existingSecret .Values.web.clientCa.existingSecret) -}}
+{{- if has $name $given }}
+the existing Secret {{ $name | quote }} has the name of the Secret that the chart makes for what is given as a value; set fullnameOverride, or put all of it into Secrets of your own
+{{- end -}}
+{{- end -}}
 {{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $name) }}
 the name {{ $name | quote }}: a Service needs one of small letters, digits and dashes that begins with a letter; set fullnameOverride
 {{- end -}}
@@ -265,6 +272,11 @@ extraVolumes: {{ .name }} is a volume of the chart; choose another name
 {{- define "metaaccess-exporter.mistakesOfScraping" -}}
 {{- $monitor := .Values.serviceMonitor -}}
 {{- if $monitor.enabled -}}
+{{- $seconds := "^[0-9]+s$" -}}
+{{- $comparable := and (regexMatch $seconds $monitor.interval) (regexMatch $seconds $monitor.scrapeTimeout) -}}
+{{- if and $comparable (gt (trimSuffix "s" $monitor.scrapeTimeout | int) (trimSuffix "s" $monitor.interval | int)) }}
+serviceMonitor.scrapeTimeout is {{ $monitor.scrapeTimeout }}, but the next scrape comes after {{ $monitor.interval }}: make it no longer than serviceMonitor.interval
+{{- end -}}
 {{- $web := .Values.web.config.value -}}
 {{- $asks := include "metaaccess-exporter.webAsksFor" . -}}
 {{- if and (contains "tls" $asks) (eq $monitor.scheme "http") }}
