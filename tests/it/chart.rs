@@ -20,6 +20,9 @@ pub const KUBERNETES: [&str; 2] = ["1.29", "1.37"];
 /// The files of values that stand beside the chart, without their ending.
 pub const CASES: [&str; 5] = ["demo", "inline", "minimal", "monitoring", "platform"];
 
+/// The least account.
+pub const ACCOUNT: &str = "accounts: [{name: a, access_token: {existingSecret: s, key: k}}]";
+
 /// What is to be rendered: values as YAML, and the name of the release.
 #[derive(Clone, Debug)]
 pub struct Case {

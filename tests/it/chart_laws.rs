@@ -2,15 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::chart::{self, Rendering, look_at};
 use crate::grafana::{list, text};
 
 /// Looks at each of the renderings.
-fn each(look: impl Fn(&str, &Rendering)) {
+pub fn each(look: impl Fn(&str, &Rendering)) {
     let Some(all) = chart::all() else { return };
     for (name, rendering) in all {
         assert_eq!(rendering.error, None, "{name}");
@@ -19,7 +17,7 @@ fn each(look: impl Fn(&str, &Rendering)) {
 }
 
 /// The pods: that of the Deployment, and that of `helm test`, as their specification and labels.
-fn pods(rendering: &Rendering) -> Vec<(&Value, &Value)> {
+pub fn pods(rendering: &Rendering) -> Vec<(&Value, &Value)> {
     let pods = rendering
         .objects
         .iter()
@@ -35,11 +33,11 @@ fn pods(rendering: &Rendering) -> Vec<(&Value, &Value)> {
     pods
 }
 
-fn containers(pod: &Value) -> impl Iterator<Item = &Value> {
+pub fn containers(pod: &Value) -> impl Iterator<Item = &Value> {
     list(&pod["containers"]).chain(list(&pod["initContainers"]))
 }
 
-fn name_of(object: &Value) -> &str {
+pub fn name_of(object: &Value) -> &str {
     text(&object["metadata"], "name")
 }
 
@@ -199,194 +197,56 @@ fn every_image_is_a_fixed_one() {
 }
 
 #[test]
-fn no_secret_stands_anywhere_but_in_a_secret() {
-    each(|name, rendering| {
-        let (secrets, others): (Vec<&Value>, Vec<&Value>) = rendering
-            .objects
-            .iter()
-            .partition(|it| it["kind"] == "Secret");
-        let others = format!("{} {}", json!(others), rendering.notes);
-        let data = secrets
-            .iter()
-            .filter_map(|secret| secret["data"].as_object())
-            .flatten();
-        for (key, value) in data {
-            let value = value.as_str().expect("a text");
-            let plain = STANDARD.decode(value).expect("base64");
-            let plain = String::from_utf8(plain).expect("a text");
-            for form in [value, plain.trim()] {
-                assert!(!others.contains(form), "{name}: {key}");
-            }
-        }
-        for word in ["TEST-SECRET", "TEST-TOKEN", "TEST-KEY", "$2b$"] {
-            assert!(!others.contains(word), "{name}: {word}");
-        }
-    });
-}
-
-#[test]
-fn every_credential_is_a_file_and_none_a_variable() {
-    each(|name, rendering| {
-        for (pod, _) in pods(rendering) {
-            for container in containers(pod) {
-                let mut names = BTreeSet::new();
-                for variable in list(&container["env"]) {
-                    let its = text(variable, "name");
-                    assert!(names.insert(its), "{name}: {its} stands twice");
-                    assert!(
-                        !["METAACCESS_ACCESS_TOKEN", "METAACCESS_CLIENT_SECRET"].contains(&its)
-                    );
-                    assert!(
-                        variable["valueFrom"]["secretKeyRef"].is_null(),
-                        "{name}: {its}"
-                    );
-                }
-                let args = json!([container["args"], container["command"]]).to_string();
-                assert!(
-                    ["[null,null]", "[[\"demo\"],null]", "[[\"check\"],null]"].contains(&&*args),
-                    "{args}"
-                );
-            }
-        }
-    });
-}
-
-#[test]
-fn every_mount_has_its_volume_and_every_volume_its_mount() {
-    each(|name, rendering| {
-        for (pod, _) in pods(rendering) {
-            let names = |all: &Value| {
-                list(all)
-                    .map(|it| text(it, "name").to_owned())
-                    .collect::<Vec<_>>()
-            };
-            let volumes = names(&pod["volumes"]);
-            let set: BTreeSet<String> = volumes.iter().cloned().collect();
-            assert_eq!(volumes.len(), set.len(), "{name}: {volumes:?}");
-            let mounts = containers(pod).flat_map(|it| names(&it["volumeMounts"]));
-            assert_eq!(mounts.collect::<BTreeSet<_>>(), set, "{name}");
-            let mounts = || containers(pod).flat_map(|it| list(&it["volumeMounts"]));
-            let paths: Vec<&str> = mounts().map(|it| text(it, "mountPath")).collect();
-            for (nth, path) in paths.iter().enumerate() {
-                let is_within =
-                    |other: &&&str| path.starts_with(&format!("{other}/")) || *path == **other;
-                let others = paths.iter().enumerate().filter(|(other, _)| *other != nth);
-                let above = others.map(|(_, path)| path).find(is_within);
-                assert_eq!(above, None, "{name}: {path}");
-            }
-            // What is mounted so is never changed again.
-            assert!(mounts().all(|it| it["subPath"].is_null()), "{name}");
-        }
-    });
-}
-
-/// The files of the folder of the configuration.
-fn written(rendering: &Rendering) -> BTreeSet<String> {
-    let pod = &rendering.object("Deployment", "")["spec"]["template"]["spec"];
-    let config = list(&pod["volumes"]).find(|it| it["name"] == "config");
-    let sources = config.map(|it| list(&it["projected"]["sources"]));
-    let mut files = BTreeSet::new();
-    for source in sources.into_iter().flatten() {
-        let kinds = [("secret", "Secret"), ("configMap", "ConfigMap")];
-        let (key, kind) = kinds
-            .into_iter()
-            .find(|(key, _)| source[key].is_object())
-            .expect("a source");
-        match source[key]["items"].as_array() {
-            Some(items) => files.extend(items.iter().map(|item| text(item, "path").to_owned())),
-            None => {
-                let is_it = |object: &&Value| {
-                    object["kind"] == kind && name_of(object) == text(&source[key], "name")
-                };
-                let own = rendering
-                    .objects
-                    .iter()
-                    .find(is_it)
-                    .expect("an object of the chart");
-                files.extend(own["data"].as_object().expect("data").keys().cloned());
-            }
-        }
-    }
-    files
-}
-
-#[test]
-fn every_file_that_the_exporter_is_told_of_is_in_one_of_its_mounts() {
-    each(|name, rendering| {
-        let container = rendering.container();
-        let told: Vec<&str> = list(&container["env"])
-            .map(|it| text(it, "value"))
-            .collect();
-        let accounts = rendering.config("accounts.yml");
-        let words = told.join("\n") + "\n" + accounts;
-        let ours = words
-            .split_whitespace()
-            .map(|word| word.trim_matches(['"', '\'']));
-        let ours: Vec<&str> = ours
-            .filter(|word| {
-                word.starts_with("/etc/metaaccess") || word.starts_with("/var/lib/metaaccess")
-            })
-            .collect();
-        let mounts: Vec<&str> = list(&container["volumeMounts"])
-            .map(|it| text(it, "mountPath"))
-            .collect();
-        let written = written(rendering);
-        for file in ours {
-            let (folder, last) = file.rsplit_once('/').expect("a folder");
-            assert!(mounts.contains(&folder), "{name}: {file} in {mounts:?}");
-            let is_there = !folder.ends_with("/config") || written.contains(last);
-            assert!(is_there, "{name}: {file} in {written:?}");
-        }
-        assert_eq!(accounts.is_empty(), name.contains("demo"), "{name}");
-    });
-}
-
-#[test]
 fn every_selector_fits_the_exporter_and_no_pod_of_a_test() {
     each(|name, rendering| {
         let deployment = rendering.object("Deployment", "");
         let labels = &deployment["spec"]["template"]["metadata"]["labels"];
-        let service = rendering.object("Service", "");
         let test = rendering.objects.iter().find(|it| it["kind"] == "Pod");
         let test = test.map(|pod| &pod["metadata"]["labels"]);
-        let mut exact = vec![
-            &deployment["spec"]["selector"]["matchLabels"],
-            &service["spec"]["selector"],
-        ];
-        let others = rendering.objects.iter();
-        let budgets = others
-            .clone()
-            .filter(|it| it["kind"] == "PodDisruptionBudget");
-        exact.extend(budgets.map(|it| &it["spec"]["selector"]["matchLabels"]));
-        let spreads = list(&deployment["spec"]["template"]["spec"]["topologySpreadConstraints"]);
-        exact.extend(spreads.map(|it| &it["labelSelector"]["matchLabels"]));
-        for selector in exact {
+        for selector in selectors(rendering) {
             assert!(selects(selector, labels), "{name}: {selector}");
-            assert!(
-                test.is_none_or(|test| !selects(selector, test)),
-                "{name}: {selector}"
-            );
+            let is_of_test = test.is_some_and(|test| selects(selector, test));
+            assert!(!is_of_test, "{name}: {selector}");
         }
-        for policy in others.clone().filter(|it| it["kind"] == "NetworkPolicy") {
+        for policy in of_kind(rendering, "NetworkPolicy") {
             let selector = &policy["spec"]["podSelector"]["matchLabels"];
             assert!(selects(selector, labels), "{name}: {selector}");
-            assert!(
-                test.is_none_or(|test| selects(selector, test)),
-                "{name}: {selector}"
-            );
+            // It asks the same API.
+            let holds_for_test = test.is_none_or(|test| selects(selector, test));
+            assert!(holds_for_test, "{name}: {selector}");
         }
-        for monitor in others.filter(|it| it["kind"] == "ServiceMonitor") {
+    });
+}
+
+fn of_kind<'a>(rendering: &'a Rendering, kind: &'a str) -> impl Iterator<Item = &'a Value> {
+    let all = rendering.objects.iter();
+    all.filter(move |object| object["kind"] == kind)
+}
+
+/// The selectors that are for the exporter's pod alone.
+fn selectors(rendering: &Rendering) -> Vec<&Value> {
+    let deployment = &rendering.object("Deployment", "")["spec"];
+    let service = rendering.object("Service", "");
+    let budgets = of_kind(rendering, "PodDisruptionBudget");
+    let spreads = list(&deployment["template"]["spec"]["topologySpreadConstraints"]);
+    let mut all = vec![
+        &deployment["selector"]["matchLabels"],
+        &service["spec"]["selector"],
+    ];
+    all.extend(budgets.map(|it| &it["spec"]["selector"]["matchLabels"]));
+    all.extend(spreads.map(|it| &it["labelSelector"]["matchLabels"]));
+    all
+}
+
+#[test]
+fn the_monitor_finds_the_service_where_it_is() {
+    each(|name, rendering| {
+        let service = &rendering.object("Service", "")["metadata"];
+        for monitor in of_kind(rendering, "ServiceMonitor") {
             let selector = &monitor["spec"]["selector"]["matchLabels"];
-            assert!(
-                selects(selector, &service["metadata"]["labels"]),
-                "{name}: {selector}"
-            );
+            assert!(selects(selector, &service["labels"]), "{name}: {selector}");
             let namespaces = &monitor["spec"]["namespaceSelector"]["matchNames"];
-            assert_eq!(
-                *namespaces,
-                json!([service["metadata"]["namespace"]]),
-                "{name}"
-            );
+            assert_eq!(*namespaces, json!([service["namespace"]]), "{name}");
         }
     });
 }
@@ -479,36 +339,6 @@ fn two_releases_with_long_names_have_no_name_in_common() {
             .collect::<BTreeSet<_>>()
     };
     assert!(names(0).is_disjoint(&names(1)), "{:?}", names(0));
-}
-
-#[test]
-fn texts_of_all_kinds_come_through_as_they_are() {
-    let Some((_, rendering)) = chart::all().map(|all| &all[chart::CASES.len()]) else {
-        return;
-    };
-    let accounts: Value = serde_saphyr::from_str(rendering.config("accounts.yml")).expect("YAML");
-    let names: Vec<&str> = list(&accounts["accounts"])
-        .map(|it| text(it, "name"))
-        .collect();
-    assert_eq!(names, chart::HOSTILE);
-    let secret = rendering.object("Secret", "");
-    let data = secret["data"].as_object().expect("data");
-    assert_eq!(
-        data.len(),
-        chart::HOSTILE.len(),
-        "each has a file of its own"
-    );
-    for (nth, account) in list(&accounts["accounts"]).enumerate() {
-        assert_eq!(account["labels"]["region"], chart::HOSTILE[nth]);
-        assert_eq!(account["events"][0]["event"], chart::HOSTILE[nth]);
-        let (_, key) = text(account, "access_token_file")
-            .rsplit_once('/')
-            .expect("a path");
-        let token = STANDARD.decode(text(&secret["data"], key)).expect("base64");
-        assert_eq!(token, format!("TEST-TOKEN-{nth}").as_bytes());
-        let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
-        assert!(key.chars().all(is_plain) && key.len() <= 80, "{key}");
-    }
 }
 
 #[test]

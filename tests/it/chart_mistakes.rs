@@ -2,10 +2,8 @@
 
 use serde_json::Value;
 
-use crate::chart::{CHART, Case, errors};
+use crate::chart::{ACCOUNT, CHART, Case, errors};
 use crate::documents::read;
-
-const ACCOUNT: &str = "accounts: [{name: a, access_token: {existingSecret: s, key: k}}]";
 
 /// Contradictions, and words of what is said of each.
 const REFUSED: [(&str, &[&str]); 48] = [

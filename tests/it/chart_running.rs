@@ -242,16 +242,15 @@ fn an_account_that_the_chart_adds_is_read_without_a_restart() {
 /// The password is `secret`.
 const USERS: &str = "$2b$10$abcdefghijklmnopqrstuuqflPDzB6gcMhKa1rZqKiun2YGL5sa2u";
 
-#[test]
-fn the_probe_of_the_chart_finds_an_exporter_well_behind_tls_certificates_and_passwords() {
-    let api = Api::start(granting());
+/// Values that ask for all that a web configuration can ask for, and what is in the cluster for them.
+fn behind_all_doors(api: &Api) -> (Value, Vec<Value>) {
     let folder = tempfile::tempdir().expect("a folder");
     let authority = Authority::new();
     authority.write(folder.path());
     authority.issue(folder.path(), "server");
     let file = |name: &str| std::fs::read_to_string(folder.path().join(name)).expect("written");
     let encoded = |name: &str| STANDARD.encode(file(name));
-    let mut values = values(&api);
+    let mut values = values(api);
     values["web"] = json!({
         "config": {"value": {
             "tls_server_config": {
@@ -263,39 +262,37 @@ fn the_probe_of_the_chart_finds_an_exporter_well_behind_tls_certificates_and_pas
         "certificateSecret": "tls",
         "clientCa": {"existingConfigMap": "clients"},
     });
-    let Some(all) = render(&[Case::new(&values.to_string())]) else {
-        return;
-    };
     let tls = json!({"tls.crt": encoded("server.crt"), "tls.key": encoded("server.key")});
     let mut cluster = cluster();
     cluster.push(object("Secret", "tls", tls));
-    cluster.push(object(
-        "ConfigMap",
-        "clients",
-        json!({"ca.crt": file("ca.crt")}),
-    ));
+    let clients = json!({"ca.crt": file("ca.crt")});
+    cluster.push(object("ConfigMap", "clients", clients));
+    (values, cluster)
+}
+
+#[test]
+fn the_probe_of_the_chart_finds_an_exporter_well_behind_tls_certificates_and_passwords() {
+    let api = Api::start(granting());
+    let (values, cluster) = behind_all_doors(&api);
+    let Some(all) = render(&[Case::new(&values.to_string())]) else {
+        return;
+    };
     let mut pod = Pod::new(&all[0], &cluster);
     let exporter = pod.start();
-    pod.set(
-        "METAACCESS_WEB_LISTEN_ADDRESS",
-        &exporter.address().to_string(),
-    );
-    let mut probes = 0;
+    let address = exporter.address().to_string();
+    pod.set("METAACCESS_WEB_LISTEN_ADDRESS", &address);
+    let mut args = Vec::new();
     for probe in ["startupProbe", "livenessProbe", "readinessProbe"] {
-        let command = &all[0].container()[probe]["exec"]["command"];
-        assert_eq!(command[0], "/metaaccess-exporter", "{probe}");
-        let args: Vec<String> = list(command)
-            .skip(1)
+        let command = list(&all[0].container()[probe]["exec"]["command"]);
+        args = command
             .map(|arg| arg.as_str().expect("a text").to_owned())
             .collect();
+        assert_eq!(args.remove(0), "/metaaccess-exporter", "{probe}");
         let well = pod.run(&args).end(PATIENCE);
         assert_eq!((well.code, &*well.err), (Some(0), ""), "{probe}");
-        probes += 1;
     }
-    assert_eq!(probes, 3);
     assert_eq!(exporter.stop().code, Some(0));
-    let gone = pod.run(&["healthcheck".to_owned()]).end(PATIENCE);
-    assert_eq!(gone.code, Some(1));
+    assert_eq!(pod.run(&args).end(PATIENCE).code, Some(1));
 }
 
 #[test]

@@ -19,11 +19,17 @@ mod certificates;
 #[cfg(test)]
 mod chart;
 #[cfg(test)]
+mod chart_files;
+#[cfg(test)]
+mod chart_flags;
+#[cfg(test)]
 mod chart_goldens;
 #[cfg(test)]
 mod chart_laws;
 #[cfg(test)]
 mod chart_mistakes;
+#[cfg(test)]
+mod chart_pod;
 #[cfg(test)]
 mod chart_rules;
 #[cfg(test)]

@@ -1,0 +1,159 @@
+//! What the pod runs, what restarts it, and whom it may talk to.
+
+use serde_json::{Value, json};
+
+use crate::chart::{self, Case, render};
+use crate::grafana::{list, text};
+
+#[test]
+fn an_image_is_named_by_version_tag_or_digest() {
+    let digest = format!("sha256:{}", "0a".repeat(32));
+    let named = [
+        (
+            "{}".to_owned(),
+            format!("metaaccess-exporter:{}", env!("CARGO_PKG_VERSION")),
+        ),
+        (
+            "{repository: r.example.com:5000/m, tag: v1_2.3-x}".to_owned(),
+            "r.example.com:5000/m:v1_2.3-x".to_owned(),
+        ),
+        (
+            format!("{{repository: r.example.com/m, digest: '{digest}'}}"),
+            format!("r.example.com/m@{digest}"),
+        ),
+        (
+            format!("{{repository: r.example.com/m, tag: '1', digest: '{digest}'}}"),
+            format!("r.example.com/m:1@{digest}"),
+        ),
+    ];
+    let case = |image: &str| Case::new(&format!("{{demo: true, image: {image}}}"));
+    let cases: Vec<Case> = named.iter().map(|(image, _)| case(image)).collect();
+    let Some(all) = render(&cases) else { return };
+    for ((_, expected), rendering) in named.iter().zip(all) {
+        assert_eq!(rendering.container()["image"], *expected);
+    }
+}
+
+/// The template of the pod: where it is the same, an upgrade does not restart it.
+fn templates(cases: &[&str]) -> Option<Vec<Value>> {
+    let cases: Vec<Case> = cases.iter().map(|values| Case::new(values)).collect();
+    let all = render(&cases)?;
+    let template = |nth: usize| {
+        assert_eq!(all[nth].error, None);
+        all[nth].object("Deployment", "")["spec"]["template"].clone()
+    };
+    Some((0..all.len()).map(template).collect())
+}
+
+#[test]
+fn what_the_exporter_takes_over_by_itself_restarts_nothing() {
+    let accounts = "accounts: [{name: a, access_token: {value: v}}";
+    let web = "web: {config: {value: {basic_auth_users: {a: $2b$1}, tls_server_config: {cert_file: tls.crt}}}}";
+    let Some(all) = templates(&[
+        &format!("{{{accounts}], {web}}}"),
+        // Another account, another token, another password, another setting of an account.
+        &format!("{{{accounts}, {{name: b, access_token: {{value: w}}}}], {web}}}"),
+        &format!("{{{accounts}], {web}}}").replace("value: v", "value: x"),
+        &format!("{{{accounts}], {web}}}").replace("$2b$1", "$2b$2"),
+        &format!("{{{accounts}], {web}}}")
+            .replace("name: a", "name: a, logs: [admin], timezone: Europe/Berlin"),
+        // What is only around the pod.
+        &format!(
+            "{{{accounts}], {web}, networkPolicy: {{enabled: true}}, dashboards: {{enabled: true}}}}"
+        ),
+    ]) else {
+        return;
+    };
+    for other in &all[1..] {
+        assert_eq!(*other, all[0]);
+    }
+}
+
+#[test]
+fn what_only_a_restart_takes_over_restarts() {
+    let accounts = "accounts: [{name: a, access_token: {value: v}}]";
+    let with = |more: &str| format!("{{{accounts}, {more}}}");
+    let key = |key: &str| {
+        with(&format!(
+            "metrics: {{hostname: hash, hostnameKey: {{value: {key}}}}}"
+        ))
+    };
+    let web = |more: &str| with(&format!("web: {{config: {{value: {{{more}}}}}}}"));
+    let tls = "tls_server_config: {cert_file: tls.crt, key_file: tls.key";
+    let pairs = [
+        (key("0123456789abcdef"), key("0123456789abcdeF")),
+        (with("log: {level: info}"), with("log: {level: debug}")),
+        (
+            web(&format!("{tls}}}")),
+            web("http_server_config: {http2: true}"),
+        ),
+        (
+            web(&format!("{tls}, client_auth_type: RequireAnyClientCert}}")),
+            web(&format!("{tls}}}")),
+        ),
+        (
+            web(&format!("{tls}}}, basic_auth_users: {{a: $2b$1}}")),
+            web(&format!("{tls}}}")),
+        ),
+    ];
+    for (before, after) in &pairs {
+        let Some(all) = templates(&[before, after]) else {
+            return;
+        };
+        assert_ne!(all[0], all[1], "{after}");
+    }
+}
+
+#[test]
+fn accounts_with_one_credential_have_one_file_and_others_have_their_own() {
+    let Some(rendering) = chart::of_file("monitoring") else {
+        return;
+    };
+    let accounts: Value = serde_saphyr::from_str(rendering.config("accounts.yml")).expect("YAML");
+    let files: Vec<&str> = list(&accounts["accounts"])
+        .map(|it| text(it, "access_token_file"))
+        .collect();
+    assert_eq!(files[0], files[2]);
+    assert_ne!(files[0], files[1]);
+    assert_eq!(accounts["accounts"][2]["logs"], json!(["admin"]));
+}
+
+#[test]
+fn a_policy_lets_prometheus_in_and_the_exporter_to_names_and_api_alone() {
+    let Some(rendering) = chart::of_file("monitoring") else {
+        return;
+    };
+    let policy = &rendering.object("NetworkPolicy", "")["spec"];
+    assert_eq!(policy["policyTypes"], json!(["Ingress", "Egress"]));
+    assert_eq!(list(&policy["ingress"]).count(), 1);
+    assert_eq!(list(&policy["ingress"][0]["from"]).count(), 1);
+    let ports = |rule: &Value| {
+        list(&rule["ports"])
+            .map(|port| port["port"].as_u64())
+            .collect::<Vec<_>>()
+    };
+    let ports: Vec<_> = list(&policy["egress"]).map(ports).collect();
+    assert_eq!(
+        ports,
+        [vec![Some(53), Some(53)], vec![Some(443), Some(8443)]]
+    );
+    let Some(proxied) = chart::of_file("platform") else {
+        return;
+    };
+    let policy = &proxied.object("NetworkPolicy", "")["spec"];
+    assert_eq!(
+        policy["egress"][1]["ports"],
+        json!([{"port": 3128, "protocol": "TCP"}])
+    );
+    assert_eq!(list(&policy["egress"]).count(), 3, "and the extra one");
+    // No rule is open to all for want of peers.
+    for rule in list(&policy["egress"]).chain(list(&policy["ingress"])) {
+        assert!(
+            list(&rule["to"])
+                .chain(list(&rule["from"]))
+                .next()
+                .is_some(),
+            "{rule}"
+        );
+    }
+}
