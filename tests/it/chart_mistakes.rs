@@ -206,7 +206,12 @@ const REFUSED: [(&str, &[&str]); 48] = [
 ];
 
 /// What is of a wrong type or not known, and words of what is said.
-const BEYOND_THE_SCHEMA: [(&str, &str); 30] = [
+const BEYOND_THE_SCHEMA: [(&str, &str); 32] = [
+    ("{extraEnv: [{name: A, value: 1}]}", "/extraEnv/0/value"),
+    (
+        "{prometheusRule: {disabledAlerts: MetaAccessLinesMissed}}",
+        "/disabledAlerts",
+    ),
     ("{acounts: []}", "acounts"),
     ("{web: {prot: 1}}", "prot"),
     ("{web: {port: 0}}", "/web/port"),

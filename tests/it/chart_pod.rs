@@ -157,3 +157,29 @@ fn a_policy_lets_prometheus_in_and_the_exporter_to_names_and_api_alone() {
         );
     }
 }
+
+#[test]
+fn the_notes_warn_of_what_is_asked_for_and_costs_something() {
+    let Some(all) = chart::all() else { return };
+    let notes = |name: &str| {
+        let found = all.iter().find(|(its, _)| its == name);
+        let (_, rendering) = found.unwrap_or_else(|| panic!("no case {name}"));
+        rendering.notes.as_str()
+    };
+    let warned = [
+        ("inline", "The counts are in memory"),
+        ("inline", "There is no network policy"),
+        ("minimal", "There is no ServiceMonitor"),
+        ("minimal", "from no registry"),
+        ("demo", "nothing is kept"),
+        ("platform", "may need 1233Mi"),
+        ("stopped", "the exporter is stopped"),
+    ];
+    for (name, words) in warned {
+        assert!(notes(name).contains(words), "{name}: {}", notes(name));
+    }
+    let silent = notes("monitoring");
+    assert!(!silent.contains("Mind:"), "{silent}");
+    let exec = "exec deployment/metaaccess -- /metaaccess-exporter check";
+    assert!(notes("platform").contains(exec), "{}", notes("platform"));
+}
