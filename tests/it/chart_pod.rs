@@ -1,5 +1,7 @@
 //! What the pod runs, what restarts it, and whom it may talk to.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::chart::{self, Case, render};
@@ -182,4 +184,37 @@ fn the_notes_warn_of_what_is_asked_for_and_costs_something() {
     assert!(!silent.contains("Mind:"), "{silent}");
     let exec = "exec deployment/metaaccess -- /metaaccess-exporter check";
     assert!(notes("platform").contains(exec), "{}", notes("platform"));
+}
+
+/// Helm holds numbers as floats, which a careless template prints as 1e+06.
+#[test]
+fn large_numbers_come_through_in_digits() {
+    let values = "{accounts: [{name: a, access_token: {value: v}}], \
+        podSecurityContext: {runAsUser: 1000650000}, \
+        tolerations: [{key: a, tolerationSeconds: 1000000}], \
+        probes: {startup: {failureThreshold: 1000000}}, \
+        terminationGracePeriodSeconds: 1000000, revisionHistoryLimit: 1000000, \
+        podDisruptionBudget: {maxUnavailable: 1000000}, \
+        web: {config: {value: {rate_limit: {interval: 1s, burst: 1000000}}}}}";
+    let Some(all) = render(&[Case::new(values)]) else {
+        return;
+    };
+    assert_eq!(all[0].error, None);
+    let deployment = &all[0].object("Deployment", "")["spec"];
+    let pod = &deployment["template"]["spec"];
+    assert_eq!(pod["securityContext"]["runAsUser"], 1_000_650_000);
+    let budget = &all[0].object("PodDisruptionBudget", "")["spec"];
+    for number in [
+        &pod["tolerations"][0]["tolerationSeconds"],
+        &pod["containers"][0]["startupProbe"]["failureThreshold"],
+        &pod["terminationGracePeriodSeconds"],
+        &deployment["revisionHistoryLimit"],
+        &budget["maxUnavailable"],
+    ] {
+        assert_eq!(*number, 1_000_000);
+    }
+    let web = text(&all[0].object("Secret", "")["data"], "web.yml");
+    let web = STANDARD.decode(web).expect("base64");
+    let web = String::from_utf8(web).expect("a text");
+    assert!(web.contains("burst: 1000000\n"), "{web}");
 }
