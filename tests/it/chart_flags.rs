@@ -163,3 +163,16 @@ fn without_a_value_every_flag_has_its_own_default() {
         );
     }
 }
+
+/// Kubernetes puts the value of a variable in the place of `$(NAME)`, and one dollar in that of two.
+#[test]
+fn a_value_is_no_place_for_the_variables_of_kubernetes() {
+    let values = "proxy: {url: 'http://proxy.example.com', noProxy: '$(HOSTNAME),$HOME,$$(A)'}";
+    let Some(all) = render(&[Case::new(&format!("{values}\n{ACCOUNT}"))]) else {
+        return;
+    };
+    let proxy = all[0].variable("HTTPS_PROXY");
+    assert_eq!(proxy, Some("http://proxy.example.com"));
+    let none = all[0].variable("NO_PROXY");
+    assert_eq!(none, Some("$$(HOSTNAME),$$HOME,$$$$(A)"));
+}

@@ -56,7 +56,7 @@ impl Pod {
             .map(|it| (text(it, "name").to_owned(), text(it, "value").to_owned()));
         // The kubelet makes one dollar of two.
         pod.environment = told
-            .map(|(name, value)| (name, pod.moved(&value.replace("$$(", "$("))))
+            .map(|(name, value)| (name, pod.moved(&value.replace("$$", "$"))))
             .collect();
         let accounts = pod.path("/etc/metaaccess-exporter/config/accounts.yml");
         if let Ok(text) = std::fs::read_to_string(&accounts) {

@@ -66,8 +66,8 @@
 {{- $env := list -}}
 {{- range $name, $value := merge (include "metaaccess-exporter.settings" $root | fromJson) (last .) -}}
 {{- if ne $value "" -}}
-{{- /* Kubernetes would put a variable in the place of $(NAME). */ -}}
-{{- $env = append $env (dict "name" $name "value" (replace "$(" "$$(" $value)) -}}
+{{- /* Kubernetes makes one dollar of two, and a variable of $(NAME). */ -}}
+{{- $env = append $env (dict "name" $name "value" (replace "$" "$$" $value)) -}}
 {{- end -}}
 {{- end -}}
 {{- concat $env $root.Values.extraEnv | toYaml -}}
