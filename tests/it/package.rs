@@ -127,7 +127,6 @@ fn the_package_has_its_files_and_root_owns_them_all() {
             "/usr/share/metaaccess-exporter/rules/metaaccess.rules.yml",
             "-rw-r--r--",
         ),
-        ("/usr/share/metaaccess-exporter/nsswitch.conf", "-rw-r--r--"),
         ("/usr/share/metaaccess-exporter/runbook.md", "-rw-r--r--"),
         (
             "/usr/share/metaaccess-exporter/dashboards/metaaccess-overview.json",

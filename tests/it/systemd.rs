@@ -98,19 +98,6 @@ fn the_counts_are_kept_where_the_unit_may_write() {
     );
 }
 
-/// The C library within the static program loads those of the system for anything but these.
-#[test]
-fn names_are_looked_up_without_the_libraries_of_the_system() {
-    let bound = "/usr/share/metaaccess-exporter/nsswitch.conf:/etc/nsswitch.conf";
-    assert_eq!(value_of(&read(UNIT), "BindReadOnlyPaths"), bound);
-    let sources = read("deploy/systemd/nsswitch.conf");
-    let lines = sources.lines().filter(|line| !line.starts_with('#'));
-    for (_, sources) in lines.filter_map(|line| line.split_once(':')) {
-        let mut sources = sources.split_whitespace();
-        assert!(sources.all(|source| ["files", "dns"].contains(&source)));
-    }
-}
-
 /// The settings of a service.
 fn settings() -> Vec<Row> {
     let mut rows = rows();
