@@ -145,6 +145,10 @@ fn the_package_has_its_files_and_root_owns_them_all() {
             "-rw-r--r--",
         ),
         (
+            "/usr/share/doc/metaaccess-exporter/THIRD-PARTY-LICENSES.txt.gz",
+            "-rw-r--r--",
+        ),
+        (
             "/usr/share/doc/metaaccess-exporter/examples/accounts.yml",
             "-rw-r--r--",
         ),
