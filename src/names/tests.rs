@@ -45,7 +45,7 @@ fn answer(asked: &Message) -> Message {
 
 /// What a file says, with the server at this address instead of those that it names.
 fn at(address: SocketAddr, resolv_conf: &str) -> (ResolverConfig, ResolverOpts) {
-    let (config, options) = servers(resolv_conf.to_owned()).unwrap();
+    let (config, options) = servers(resolv_conf).unwrap();
     let (domain, search, _) = config.into_parts();
     let mut server = NameServerConfig::udp(address.ip());
     server.connections[0].port = address.port();
@@ -75,9 +75,55 @@ async fn a_short_name_is_looked_for_in_the_domains_of_the_file() {
 async fn a_name_that_nobody_knows_is_an_error_that_names_it() {
     let servers = at(server().await, "");
     let error = ask(&servers, "geers.example.com").await.unwrap_err();
-    assert!(matches!(error, NoAddress::NotFound(_)), "{error:?}");
+    assert!(matches!(error, NoAddress::Unknown(_)), "{error:?}");
     let text = error.to_string();
     assert!(text.contains("geers.example.com"), "{text}");
+}
+
+#[tokio::test]
+async fn servers_are_asked_one_after_the_other_and_the_first_answer_holds() {
+    let (good, bad) = (server().await, silent().await);
+    let both = |first: SocketAddr, second: SocketAddr| {
+        let (config, options) = at(first, "");
+        let (_, _, mut all) = config.into_parts();
+        all.extend(at(second, "").0.into_parts().2);
+        (ResolverConfig::from_parts(None, Vec::new(), all), options)
+    };
+    // One that says nothing has its time, and then the next is asked.
+    let found = ask(&both(bad, good), "gears.example.com").await.unwrap();
+    assert_eq!(found.len(), 2);
+    let found = ask(&both(good, bad), "gears.example.com").await.unwrap();
+    assert_eq!(found.len(), 2);
+    let error = ask(&both(good, bad), "geers.example.com")
+        .await
+        .unwrap_err();
+    assert!(matches!(error, NoAddress::Unknown(_)), "{error:?}");
+}
+
+/// A name server that never answers.
+async fn silent() -> SocketAddr {
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let address = socket.local_addr().unwrap();
+    tokio::spawn(async move {
+        let mut bytes = [0; 4096];
+        while socket.recv_from(&mut bytes).await.is_ok() {}
+    });
+    address
+}
+
+#[test]
+fn what_cannot_be_understood_of_the_files_is_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    let text = b"# \xfc\nblah x\noptions foo ndots:3 timeout:0\nsearch a..b lan\nnameserver dns.example.com\nnameserver 192.0.2.1\n";
+    std::fs::write(&file, text).unwrap();
+    let (config, options) = of_the_system(&file).unwrap();
+    assert_eq!(config.name_servers()[0].ip.to_string(), "192.0.2.1");
+    assert_eq!(config.name_servers().len(), 1);
+    assert_eq!(config.search().len(), 1);
+    assert_eq!(options.ndots, 3);
+    std::fs::write(&file, b"192.0.2.7 gears\n# \xfc\n").unwrap();
+    assert_eq!(noted(&hosts(&file), "gears"), [IpAddr::from(V4)]);
 }
 
 #[test]
