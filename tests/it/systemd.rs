@@ -192,6 +192,6 @@ fn the_manual_has_the_account_of_the_unit() {
     assert_eq!(user, value_of(&unit, "Group"));
     assert!(read("deploy/debian/postinst").contains(&format!("user={user}\n")));
     assert!(read(MANUAL).contains(&format!(
-        "useradd --system --user-group --no-create-home {user}"
+        "useradd --system --user-group --no-create-home --shell /usr/sbin/nologin {user}"
     )));
 }
