@@ -49,7 +49,7 @@ app.kubernetes.io/component: exporter
 {{- $_ := set $labels "app.kubernetes.io/version" ($version | trunc 63 | trimAll "-._") -}}
 {{- $_ := set $labels "app.kubernetes.io/managed-by" $root.Release.Service -}}
 {{- $_ := set $labels "helm.sh/chart" (printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_" | trunc 63 | trimAll "-._") -}}
-{{- range concat (list $root.Values.commonLabels) (rest .) -}}
+{{- range append (rest .) $root.Values.commonLabels -}}
 {{- $labels = merge $labels . -}}
 {{- end -}}
 {{- toYaml $labels -}}

@@ -57,7 +57,7 @@ affinity:
 {{- $selector := dict "matchLabels" (include "metaaccess-exporter.selectorLabels" . | fromYaml) -}}
 {{- $spreads := list -}}
 {{- range .Values.topologySpreadConstraints -}}
-{{- $spreads = append $spreads (merge (deepCopy .) (dict "labelSelector" $selector)) -}}
+{{- $spreads = append $spreads (hasKey . "labelSelector" | ternary . (merge (deepCopy .) (dict "labelSelector" $selector))) -}}
 {{- end -}}
 {{- toYaml $spreads -}}
 {{- end -}}
