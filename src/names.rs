@@ -19,9 +19,12 @@ use hickory_resolver::{Hosts, TokioResolver};
 const HOSTS: &str = "/etc/hosts";
 const RESOLV_CONF: &str = "/etc/resolv.conf";
 
-/// How long one server may take, whatever the file says: the next has its turn within the time-out of
-/// a request.
-const SERVER_AT_MOST: Duration = Duration::from_secs(2);
+/// How long a server has for an answer, whatever the file says. It is asked twice, since a datagram may
+/// be lost, and the next has its turn within the time-out of a request.
+const ANSWER_AT_MOST: Duration = Duration::from_secs(1);
+
+/// How often a server is asked again that says nothing.
+const AGAIN: usize = 1;
 
 /// A host has no address, as far as anybody knows who was asked.
 #[derive(Debug, thiserror::Error)]
@@ -34,8 +37,6 @@ pub enum NoAddress {
     Unknown(String),
     #[error("{0}")]
     NotFound(NetError),
-    #[error("no name server answered")]
-    None,
 }
 
 /// The addresses of a host, those of IPv4 first. Both files are read anew each time, as they change
@@ -77,7 +78,7 @@ async fn ask(
     host: &str,
 ) -> Result<Vec<IpAddr>, NoAddress> {
     let (domain, search, servers) = config.clone().into_parts();
-    let mut why = NoAddress::None;
+    let mut why = NoAddress::Unknown(host.to_owned());
     for server in servers {
         let one = ResolverConfig::from_parts(domain.clone(), search.clone(), vec![server]);
         match resolver(&(one, options.clone()))?.lookup_ip(host).await {
@@ -142,8 +143,8 @@ fn resolver(
     options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
     options.use_hosts_file = ResolveHosts::Never;
     options.cache_size = 1;
-    options.timeout = SERVER_AT_MOST;
-    options.attempts = 1;
+    options.timeout = ANSWER_AT_MOST;
+    options.attempts = AGAIN;
     TokioResolver::builder_with_config(config.clone(), TokioRuntimeProvider::default())
         .with_options(options)
         .build()
