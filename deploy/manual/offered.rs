@@ -28,7 +28,8 @@ fn flags(command: &Command) -> Vec<Arg> {
 }
 
 fn is_offered(arg: &Arg) -> bool {
-    arg.get_long().is_some() && !arg.is_hide_set() && !help_of(arg).contains("(not available yet)")
+    let is_built = |flag| !config::is_pending(flag);
+    arg.get_long().is_some_and(is_built) && !arg.is_hide_set()
 }
 
 /// What a flag does, without the default and the variable that `--help` adds to it.

@@ -48,6 +48,7 @@ pub use duration::spell;
 pub use environment::Environment;
 pub use files::Contents;
 pub use mistake::{Mistake, Problem};
+pub use pending::is_pending;
 pub use secret::{Credential, Secret, SecretError, SecretSource};
 pub use settings::{
     AccountConfig, Check, CheckFormat, Command, Config, Demo, Endpoint, Exporter, Healthcheck,

@@ -28,6 +28,12 @@ fn not_yet(setting: &str, until_then: &str) -> Mistake {
     ))
 }
 
+/// Whether no value of this flag can be used yet.
+pub fn is_pending(flag: &str) -> bool {
+    ROWS.iter()
+        .any(|(name, accepts, _)| *name == flag && accepts.is_none())
+}
+
 /// What the help says after a flag that is not built yet.
 pub fn mark(flag: &str) -> &'static str {
     match ROWS.iter().find(|(name, _, _)| *name == flag) {

@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::chart::{self, CASES, CHART, Case, Rendering, look_at};
-use crate::documents::{path, read};
+use crate::documents::{path, read, yaml};
 use crate::grafana::text;
 use crate::tools::helm;
 
@@ -47,7 +47,7 @@ fn shorten_dashboard(object: &mut Value) {
 }
 
 fn shorten_rules(object: &mut Value) {
-    let file: Value = serde_saphyr::from_str(&read(RULES)).expect("YAML");
+    let file = yaml(RULES);
     let known = file["spec"]["groups"].as_array().expect("groups");
     for group in object["spec"]["groups"].as_array_mut().expect("groups") {
         if known.contains(group) {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::chart::{ACCOUNT, CHART, Case, errors};
-use crate::documents::read;
+use crate::documents::yaml;
 
 /// Contradictions, and words of what is said of each.
 const REFUSED: [(&str, &[&str]); 48] = [
@@ -354,8 +354,7 @@ fn keys(values: &Value, above: &str, found: &mut Vec<String>) {
 /// Helm takes a value away for which somebody writes null.
 #[test]
 fn a_value_that_is_null_is_as_if_it_were_empty_or_said_to_be_missing() {
-    let values: Value =
-        serde_saphyr::from_str(&read(&format!("{CHART}/values.yaml"))).expect("YAML");
+    let values: Value = yaml(&format!("{CHART}/values.yaml"));
     let mut all = Vec::new();
     keys(&values, "", &mut all);
     assert!(all.len() > 150, "{}", all.len());

@@ -6,7 +6,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::chart::{self, CHART, Case, errors, render, render_in};
-use crate::documents::{assert_accepts, path, read};
+use crate::documents::{assert_accepts, path, read, yaml};
 use crate::grafana::{list, text};
 use crate::tools::tool;
 
@@ -25,7 +25,7 @@ fn groups(more: &str) -> Option<Value> {
 }
 
 fn groups_of_the_file() -> Value {
-    let file: Value = serde_saphyr::from_str(&read(RESOURCE)).expect("YAML");
+    let file = yaml(RESOURCE);
     file["spec"]["groups"].clone()
 }
 
@@ -43,8 +43,7 @@ fn without_more_the_rules_are_those_of_the_file() {
 
 #[test]
 fn the_thresholds_are_those_of_the_rules_and_can_be_set_each() {
-    let values: Value =
-        serde_saphyr::from_str(&read(&format!("{CHART}/values.yaml"))).expect("YAML");
+    let values: Value = yaml(&format!("{CHART}/values.yaml"));
     let thresholds = values["prometheusRule"]["thresholds"]
         .as_object()
         .expect("thresholds");

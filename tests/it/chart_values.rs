@@ -7,7 +7,7 @@ use std::fmt::Write;
 use serde_json::Value;
 
 use crate::chart::{ACCOUNT, CHART, Case, KUBERNETES, render};
-use crate::documents::{assert_marked, fenced_in, read};
+use crate::documents::{assert_marked, fenced_in, read, yaml};
 use crate::grafana::list;
 
 /// A value with the comment above it.
@@ -19,7 +19,7 @@ struct Documented {
 }
 
 fn values() -> Value {
-    serde_saphyr::from_str(&read(&format!("{CHART}/values.yaml"))).expect("YAML")
+    yaml(&format!("{CHART}/values.yaml"))
 }
 
 fn schema() -> Value {
@@ -248,7 +248,7 @@ fn an_account_has_the_keys_of_the_exporters_file() {
 
 #[test]
 fn the_chart_is_of_this_version_and_this_image() {
-    let chart: Value = serde_saphyr::from_str(&read(&format!("{CHART}/Chart.yaml"))).expect("YAML");
+    let chart: Value = yaml(&format!("{CHART}/Chart.yaml"));
     assert_eq!(chart["appVersion"], env!("CARGO_PKG_VERSION"));
     assert_eq!(chart["kubeVersion"], format!(">={}.0-0", KUBERNETES[0]));
     let image = read("Dockerfile");

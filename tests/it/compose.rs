@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::documents::{assert_accepts, path, read};
+use crate::documents::{assert_accepts, path, read, yaml};
 use crate::exporter::Exporter;
 use crate::program::Program;
 use crate::prometheus::Prometheus;
@@ -19,8 +19,7 @@ const FILES: [&str; 2] = ["compose.yml", "account.yml"];
 const RECORDED: Duration = Duration::from_secs(60);
 
 fn compose(file: &str) -> Value {
-    let text = read(&format!("{FOLDER}/{file}"));
-    serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{file}: {error}"))
+    yaml(&format!("{FOLDER}/{file}"))
 }
 
 fn services(file: &str) -> Map<String, Value> {
@@ -69,8 +68,7 @@ fn what_is_mounted_is_there_and_read_only() {
 #[test]
 fn every_dashboard_is_where_grafana_looks_for_it() {
     let grafana = &services("compose.yml")["grafana"];
-    let provider = read("deploy/compose/grafana/providers/metaaccess.yml");
-    let provider: Value = serde_saphyr::from_str(&provider).expect("YAML");
+    let provider = yaml("deploy/compose/grafana/providers/metaaccess.yml");
     let folder = provider["providers"][0]["options"]["path"].as_str();
     let folder = Path::new(folder.expect("a path"));
     let mounted = mounts(grafana);

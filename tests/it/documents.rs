@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use serde_json::Value;
+
 use crate::tools::tool;
 use metaaccess_exporter::api::failure::Failure;
 use metaaccess_exporter::event::BadLine;
@@ -15,6 +17,12 @@ pub fn path(name: &str) -> PathBuf {
 pub fn read(name: &str) -> String {
     let text = std::fs::read_to_string(path(name));
     text.unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+/// A file of YAML.
+#[track_caller]
+pub fn yaml(name: &str) -> Value {
+    serde_saphyr::from_str(&read(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
 /// Holds what stands between the markers of this name in a document against what the program says.

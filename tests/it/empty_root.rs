@@ -3,7 +3,7 @@
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use metaaccess_exporter::simulator::{ACCESS_TOKEN, CLIENT_ID, CLIENT_SECRET};
@@ -61,7 +61,7 @@ impl Root {
         if !is_root {
             command.arg("--map-root-user");
         }
-        command.arg(root_option(self.0.path()));
+        command.arg(format!("--root={}", self.0.path().display()));
         command.args(["--wd=/", "/metaaccess-exporter"]).args(flags);
         command.env_clear();
         // Where unshare itself is found.
@@ -93,10 +93,6 @@ impl Root {
         files.sort();
         files
     }
-}
-
-fn root_option(root: &Path) -> String {
-    format!("--root={}", root.display())
 }
 
 /// The API behind TLS: what comes is asked of the simulator, and answered as that does.

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use metaaccess_exporter::catalogue::{self, Kind};
 use serde_json::{Value, json};
 
-use crate::documents::{assert_accepts, assert_marked, fenced_in, read};
+use crate::documents::{assert_accepts, assert_marked, fenced_in, yaml};
 use crate::grafana::{Dashboard, list, text};
 use crate::promql::named;
 use crate::tools::tool;
@@ -16,7 +16,7 @@ pub const RULES: &str = "dashboards/rules/metaaccess.rules.yml";
 
 /// The rules of all groups.
 fn rules() -> Vec<Value> {
-    let file: Value = serde_saphyr::from_str(&read(RULES)).expect("YAML");
+    let file = yaml(RULES);
     let groups = list(&file["groups"]);
     let rules: Vec<Value> = groups
         .flat_map(|group| list(&group["rules"]).cloned())

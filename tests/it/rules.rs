@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 
-use crate::documents::{assert_accepts, path, read};
+use crate::documents::{assert_accepts, path, read, yaml};
 use crate::grafana::{list, text};
 use crate::promql::{Token, tokens};
 use crate::queries::RULES;
@@ -19,10 +19,6 @@ const TESTS: [&str; 2] = [
     "dashboards/rules/metaaccess.days.tests.yml",
 ];
 const RUNBOOK: &str = "dashboards/runbook.md";
-
-fn yaml(name: &str) -> Value {
-    serde_saphyr::from_str(&read(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
-}
 
 /// The rules of all groups that have this key: `alert` or `record`.
 fn with(key: &str) -> Vec<Value> {

@@ -7,24 +7,25 @@ use std::process::{Command, Stdio};
 /// A command that runs this program, or none if it is not installed here: then the test returns, and
 /// its line says that it was skipped. Where `METAACCESS_TESTS_REQUIRE_TOOLS` is set, it fails.
 pub fn tool(name: &str) -> Option<Command> {
-    let mut version = Command::new(name);
-    version.arg("--version");
-    version.stdin(Stdio::null()).stdout(Stdio::null());
-    let runs = version.stderr(Stdio::null()).status();
-    if runs.is_ok_and(|status| status.success()) {
-        return Some(Command::new(name));
+    let found = running(name, "--version");
+    if found.is_none() {
+        skip(name);
     }
-    skip(name);
-    None
+    found
 }
 
 /// A command that runs Helm, or none: it is in none of Debian's packages, so that nobody has to have it.
 pub fn helm() -> Option<Command> {
-    let mut version = Command::new("helm");
-    version.arg("version").stdin(Stdio::null());
-    let runs = version.stdout(Stdio::null()).stderr(Stdio::null()).status();
+    running("helm", "version")
+}
+
+/// A command that runs this program, if it does and can say its version when it is asked so.
+fn running(name: &str, version: &str) -> Option<Command> {
+    let mut asked = Command::new(name);
+    asked.arg(version).stdin(Stdio::null());
+    let runs = asked.stdout(Stdio::null()).stderr(Stdio::null()).status();
     runs.is_ok_and(|status| status.success())
-        .then(|| Command::new("helm"))
+        .then(|| Command::new(name))
 }
 
 /// A command that runs Python, which has this module; or none.
@@ -68,19 +69,16 @@ pub fn python_package(name: &str) -> Option<Command> {
 pub fn library(name: &str) -> Option<PathBuf> {
     let installed = std::fs::read_dir("/usr/lib").into_iter().flatten();
     let installed = installed.filter_map(|folder| Some(folder.ok()?.path().join("faketime")));
-    let folders = folders_of_path().into_iter().chain(installed);
-    let found = folders
-        .map(|folder| folder.join(name))
-        .find(|it| it.is_file());
-    if found.is_none() {
-        skip(name);
-    }
-    found
+    file_in(folders_of_path().into_iter().chain(installed), name)
 }
 
 /// A file in a folder of `PATH`, such as a program that cannot say its version by itself; or none.
 pub fn file_on_path(name: &str) -> Option<PathBuf> {
-    let folders = folders_of_path().into_iter();
+    file_in(folders_of_path().into_iter(), name)
+}
+
+/// The first file of this name in these folders; or none, and the test is skipped.
+fn file_in(folders: impl Iterator<Item = PathBuf>, name: &str) -> Option<PathBuf> {
     let found = folders
         .map(|folder| folder.join(name))
         .find(|it| it.is_file());
