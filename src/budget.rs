@@ -81,9 +81,9 @@ impl Budget {
         }
     }
 
-    /// Holds what an account had paid for when it was saved, instead of what it is known to have paid
-    /// for. Moments of another boot tell nothing: then every place is held as if its request were sent
-    /// now.
+    /// Holds what an account had paid for when it was saved, and no less than what it is known to have paid
+    /// for: a store may have lost some. Moments of another boot tell nothing: then every place is held as
+    /// if its request were sent now.
     pub fn take_up(
         &mut self,
         payer: &Account,
@@ -94,14 +94,25 @@ impl Budget {
     ) {
         let latest = self.free_after(now.plus(timeout));
         let same_boot = !boot.is_empty() && saved.boot == boot;
-        self.places.retain(|place| place.payer != *payer);
-        for place in &saved.places {
-            let free_at = if same_boot {
-                place.free_at.min(latest)
-            } else {
-                latest
-            };
-            let _held_on = self.hold(payer, free_at, place.foreign);
+        for foreign in [false, true] {
+            let of_saved = saved.places.iter().filter(|place| place.foreign == foreign);
+            let mut saved: Vec<Moment> = of_saved
+                .map(|place| match same_boot {
+                    true => place.free_at.min(latest),
+                    false => latest,
+                })
+                .collect();
+            saved.sort_unstable_by(|one, other| other.cmp(one));
+            let is_meant = |place: &&mut Place| place.payer == *payer && place.foreign == foreign;
+            let mut known: Vec<&mut Place> = self.places.iter_mut().filter(is_meant).collect();
+            known.sort_unstable_by_key(|place| std::cmp::Reverse(place.free_at));
+            let more = saved.split_off(known.len().min(saved.len()));
+            for (place, free_at) in known.into_iter().zip(saved) {
+                place.free_at = place.free_at.max(free_at);
+            }
+            for free_at in more {
+                let _held_on = self.hold(payer, free_at, foreign);
+            }
         }
         // A server may ask for a longer pause than a window.
         let paused_until = saved.paused_until.map(|until| match same_boot {

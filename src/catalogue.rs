@@ -252,6 +252,41 @@ pub const STATE_CREATED: Metric = gauge(
     &[],
     "When the state was made, as Unix time; in memory, when the exporter started.",
 );
+pub const STATE_CONNECTED: Metric = gauge(
+    "metaaccess_state_connected",
+    &[],
+    "Whether the database that replicas share answered this replica the last time (1) or not (0); only with --state.url.",
+);
+pub const STATE_CONNECTIONS_LOST: Metric = counter(
+    "metaaccess_state_connections_lost_total",
+    &[],
+    "Connections to the database that broke off or were given up; only with --state.url.",
+);
+pub const STATE_REGRESSIONS: Metric = counter(
+    "metaaccess_state_regressions_total",
+    &[],
+    "How often the database had less of an account than it had acknowledged, as after a restore from an older backup; only with --state.url.",
+);
+pub const STATE_FENCED: Metric = counter(
+    "metaaccess_state_fenced_total",
+    PER_ACCOUNT,
+    "Commits of this replica that the database refused, since another replica held the lease or had saved the account; only with --state.url.",
+);
+pub const REPLICAS: Metric = gauge(
+    "metaaccess_replicas",
+    &[],
+    "Replicas that share the state and live, this one too; only with --state.url.",
+);
+pub const REPLICA_LEADS: Metric = gauge(
+    "metaaccess_replica_leads",
+    PER_ACCOUNT,
+    "Whether this replica holds the lease of the account and asks the API for it (1) or another (0); only with --state.url.",
+);
+pub const LEASE_TAKEOVERS: Metric = counter(
+    "metaaccess_lease_takeovers_total",
+    &[],
+    "Leases that this replica took over from one that died; only with --state.url.",
+);
 pub const STATE_SAVES: Metric = counter(
     "metaaccess_state_saves_total",
     PER_ACCOUNT,
@@ -405,6 +440,13 @@ pub const ALL: &[Metric] = &[
     OVERFLOWED_SERIES,
     STATE,
     STATE_CREATED,
+    STATE_CONNECTED,
+    STATE_CONNECTIONS_LOST,
+    STATE_REGRESSIONS,
+    STATE_FENCED,
+    REPLICAS,
+    REPLICA_LEADS,
+    LEASE_TAKEOVERS,
     STATE_SAVES,
     STATE_SAVE_FAILURES,
     STATE_SAVE_DURATION,
@@ -519,11 +561,17 @@ mod tests {
             "metaaccess_exporter_",
             STATE.name,
             STATE_CREATED.name,
+            STATE_CONNECTED.name,
+            STATE_CONNECTIONS_LOST.name,
+            STATE_REGRESSIONS.name,
+            REPLICAS.name,
+            LEASE_TAKEOVERS.name,
         ];
         for metric in ALL {
-            let process = of_the_process
-                .iter()
-                .any(|prefix| metric.name.starts_with(prefix));
+            let process = of_the_process.iter().any(|name| match name.ends_with('_') {
+                true => metric.name.starts_with(name),
+                false => metric.name == *name,
+            });
             assert_eq!(
                 !process,
                 metric.labels.contains(&"account"),

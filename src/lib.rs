@@ -22,6 +22,10 @@
 //!     [`exposition`] write the counts as text, which every scrape gets until the next change, with
 //!     the [`meters`] of the exporter itself.
 //!
+//! Where replicas share the state, a scrape first waits for a look at what the others have saved
+//! (`refresh::looker`); an account follows them, and is refreshed here only as long as this replica holds
+//! its lease (`refresh::seat`), which `refresh::beater` takes and gives away.
+//!
 //! Before all that, [`check`] looks at what an exporter would meet: its configuration, its state and
 //! one page of each log. It counts nothing and keeps nothing.
 //!
@@ -31,6 +35,8 @@
 //! - What is shown is saved ([`saved`] is what that is): a crash takes nothing back that was seen.
 //! - No window of the server holds more requests than the limit: every request has a [`budget`] slot,
 //!   and every slot is saved before its request is sent.
+//! - Of the replicas that share a state one at a time refreshes an account: what another writes late is
+//!   refused, and a request is sent only while the lease is held.
 //! - Without scrapes nothing is asked, but for the end of a read that has begun.
 //! - A scrape never waits beyond its deadline, nor for the request window, and never fails because
 //!   the API does.

@@ -102,6 +102,8 @@ pub struct SavedBucket {
 pub struct SavedSeries {
     pub event_type: EventType,
     pub event: Event,
+    /// Where it stands in the text that is shown, from 0; of no meaning where one process shows it.
+    pub place: usize,
     pub count: u64,
     pub birth: Birth,
 }
@@ -143,6 +145,28 @@ pub struct SavedPlace {
     pub free_at: Moment,
     /// Held for a request that others sent.
     pub foreign: bool,
+}
+
+/// How an account stands after a refresh, as those show it who do not refresh it themselves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SavedStanding {
+    pub up: bool,
+    pub logs: Vec<SavedLogStanding>,
+}
+
+/// How one log stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SavedLogStanding {
+    pub event_type: EventType,
+    /// When it was last read to its newest line, and when that was logged, since the Unix epoch.
+    pub read: Option<Duration>,
+    pub newest_line: Option<Duration>,
+    /// Lines that were not read yet, and those that could not be told apart, at most.
+    pub behind: u64,
+    pub unsettled: u64,
+    pub order: Option<Order>,
+    /// Why it could not be read, as the value of a label.
+    pub failing: Option<&'static str>,
 }
 
 /// Which state this is: a fresh one has another identity than the one that was lost.

@@ -3,8 +3,7 @@
 use clap::{Arg, Command};
 use metaaccess_exporter::config;
 
-/// The command line without what is hidden, and without what is not built yet. Each command has the
-/// flags that it reads.
+/// The command line without what is hidden. Each command has the flags that it reads.
 pub fn command() -> Command {
     let all = config::command();
     let offered = Command::new("metaaccess-exporter")
@@ -28,8 +27,7 @@ fn flags(command: &Command) -> Vec<Arg> {
 }
 
 fn is_offered(arg: &Arg) -> bool {
-    let is_built = |flag| !config::is_pending(flag);
-    arg.get_long().is_some_and(is_built) && !arg.is_hide_set()
+    arg.get_long().is_some() && !arg.is_hide_set()
 }
 
 /// What a flag does, without the default and the variable that `--help` adds to it.

@@ -9,7 +9,7 @@ pub const DESCRIPTION: [&str; 4] = [
     "With --state.path the counts are kept over restarts and crashes. Without it they are in \
      memory, and begin again with the lines of --api.lookback.",
     "Two exporters of one account use its requests twice over: run one, and stop it before \
-     another one starts.",
+     another one starts; or let them share their state in a PostgreSQL by --state.url.",
 ];
 
 pub const WITHOUT_COMMAND: &str =

@@ -6,6 +6,7 @@
 
 use std::error::Error;
 use std::net::SocketAddr;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -146,10 +147,18 @@ impl Client {
         self.in_time(self.ask_for_token(id, secret)).await
     }
 
+    /// Nothing of it goes on after its time: a process that was stopped meanwhile would send a request
+    /// whose place in the window is free by then.
     async fn in_time<T>(&self, ask: impl Future<Output = Reply<T>>) -> Reply<T> {
-        match tokio::time::timeout(self.timeout, ask).await {
-            Ok(reply) => reply,
-            Err(_) => Reply::failed(Failure::Timeout),
+        let end = clock::now().plus(self.timeout);
+        let mut ask = std::pin::pin!(ask);
+        let asking = std::future::poll_fn(|context| match clock::now() < end {
+            true => ask.as_mut().poll(context).map(Some),
+            false => Poll::Ready(None),
+        });
+        match tokio::time::timeout(self.timeout, asking).await {
+            Ok(Some(reply)) => reply,
+            Ok(None) | Err(_) => Reply::failed(Failure::Timeout),
         }
     }
 

@@ -73,6 +73,8 @@ pub struct Births {
     /// The generations at zero, the eldest first, and since when each is shown.
     waiting: VecDeque<(Generation, Moment)>,
     scrapers: Scrapers,
+    /// The regular scrapers of other processes that show the same, as those saved them.
+    others: Vec<SavedScraper>,
 }
 
 impl Births {
@@ -83,7 +85,38 @@ impl Births {
             newest: Generation::default(),
             waiting: VecDeque::new(),
             scrapers: Scrapers::default(),
+            others: Vec::new(),
         }
+    }
+
+    /// Takes over from another process, of which `newest` is the newest generation that was ever shown,
+    /// and these were at zero: they are shown for as long again. Who scraped this process is still known.
+    pub fn take_over(
+        &mut self,
+        newest: Generation,
+        at_zero: impl Iterator<Item = Generation>,
+        now: Moment,
+    ) {
+        self.wait_for(at_zero, now);
+        let waiting = self.waiting.back().map(|(born, _)| *born);
+        self.newest = self.newest.max(newest).max(waiting.unwrap_or_default());
+    }
+
+    /// Notes who scrapes the other processes that show the same.
+    pub fn others_are(&mut self, others: Vec<SavedScraper>) {
+        self.others = others;
+    }
+
+    /// Whether series are shown at zero.
+    pub fn are_waited_for(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    fn wait_for(&mut self, at_zero: impl Iterator<Item = Generation>, now: Moment) {
+        let mut waiting: Vec<Generation> = at_zero.collect();
+        waiting.sort_unstable();
+        waiting.dedup();
+        self.waiting = waiting.into_iter().map(|born| (born, now)).collect();
     }
 
     /// Goes on from what was saved: the regular scrapers, and the generations that were at zero.
@@ -94,13 +127,10 @@ impl Births {
         at_zero: impl Iterator<Item = Generation>,
         now: Moment,
     ) {
-        let mut waiting: Vec<Generation> = at_zero.collect();
-        waiting.sort_unstable();
-        waiting.dedup();
+        self.wait_for(at_zero, now);
         let served = saved.iter().map(|scraper| scraper.served);
-        let newest = served.chain(waiting.iter().copied()).max();
-        self.newest = newest.unwrap_or_default();
-        self.waiting = waiting.into_iter().map(|born| (born, now)).collect();
+        let waiting = self.waiting.iter().map(|(born, _)| *born);
+        self.newest = served.chain(waiting).max().unwrap_or_default();
         self.scrapers = Scrapers::restore(saved, now);
     }
 
@@ -139,7 +169,12 @@ impl Births {
 
     /// The newest generation that may take its value now, with all before it.
     pub fn ripe(&self, now: Moment) -> Option<Generation> {
-        let regular: Vec<Regular> = self.scrapers.regular(now).collect();
+        let others = self.others.iter().map(|other| Regular {
+            period: other.period,
+            saw: other.served,
+            saw_once: other.served,
+        });
+        let regular: Vec<Regular> = self.scrapers.regular(now).chain(others).collect();
         let longest = regular.iter().map(|scraper| scraper.period).max();
         let least = match self.zero_for {
             ZeroFor::Auto => (longest.unwrap_or_default() * 11 / 10).min(AUTO_AT_MOST),

@@ -313,3 +313,25 @@ proptest! {
         prop_assert_eq!(births.ripe(at(4000)).is_some(), !waiting.is_empty());
     }
 }
+
+#[test]
+fn who_takes_over_waits_for_the_scrapers_of_the_others() {
+    let mut births = Births::new(ZeroFor::Auto);
+    births.take_over(Generation(7), [Generation(6)].into_iter(), at(0));
+    assert_eq!(births.newest(), Generation(7));
+    let other = |served| SavedScraper {
+        id: ScraperId(1),
+        period: Duration::from_secs(15),
+        served: Generation(served),
+    };
+    births.others_are(vec![other(5)]);
+    assert_eq!(births.ripe(at(60)), None, "it has not seen that zero");
+    births.others_are(vec![other(6)]);
+    assert_eq!(births.ripe(at(60)), Some(Generation(6)));
+    assert_eq!(births.ripe(at(10)), None, "it comes again within 15 s");
+    births.others_are(Vec::new());
+    assert_eq!(births.ripe(at(10)), Some(Generation(6)));
+    births.grew_up(Generation(6));
+    assert!(!births.are_waited_for());
+    assert_eq!(births.next(), Some(Generation(8)));
+}

@@ -274,3 +274,21 @@ fn each_account_saves_what_it_paid_and_together_these_are_the_window() {
         "taking it up twice changes nothing"
     );
 }
+
+#[test]
+fn what_a_store_has_lost_is_still_held_by_who_paid_for_it() {
+    let mut budget = ten_a_minute();
+    for second in 0..10 {
+        let sent = at(second * 1_000);
+        let slot = budget.take(&payer(), sent, TIMEOUT).expect("a place");
+        budget.answered(slot, sent);
+    }
+    let now = at(10_000);
+    let all = budget.saved(&payer(), "boot", now);
+    let mut older = all.clone();
+    older.places.truncate(1);
+    budget.take_up(&payer(), &older, "boot", now, TIMEOUT);
+    assert_eq!(budget.left(now), 0);
+    budget.take_up(&payer(), &all, "boot", now, TIMEOUT);
+    assert_eq!(budget.saved(&payer(), "boot", now).places.len(), 10);
+}

@@ -90,7 +90,9 @@ impl Walk<'_> {
         };
         let place = match &source {
             SecretSource::Given(_) => "comes from the environment".to_owned(),
-            SecretSource::File(path) => format!("is in {}", path.display()),
+            SecretSource::File(path) | SecretSource::PasswordFile(path) => {
+                format!("is in {}", path.display())
+            }
         };
         let read = tokio::task::spawn_blocking(move || source.read()).await;
         let why = match read {

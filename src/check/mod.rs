@@ -14,6 +14,7 @@ mod account;
 mod asking;
 mod certificate;
 mod configuration;
+mod database;
 mod disk;
 mod finding;
 mod limit;

@@ -1,7 +1,7 @@
 //! The requests that may be spent for a credential, and the token that it has.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tracing::info;
@@ -14,7 +14,7 @@ use crate::config::{AccountConfig, Secret};
 use crate::event::Account;
 use crate::moment::Moment;
 use crate::saved::SavedRequests;
-use crate::store::Windows;
+use crate::store::Sight;
 
 /// How often the state is looked at while there is no place, in a window.
 const LOOKS: u32 = 100;
@@ -34,7 +34,7 @@ pub struct Purse {
     /// The accounts, and how many logs all of them read.
     sharers: Vec<Account>,
     logs: u32,
-    state: Option<PathBuf>,
+    state: Option<Arc<Sight>>,
     seen: BTreeMap<Account, SavedRequests>,
     /// When what is seen changed last, other than by the first look.
     changed: Option<Moment>,
@@ -58,9 +58,9 @@ pub(super) struct Fetched {
 pub struct NoPlace(pub String);
 
 impl Purse {
-    /// What this account has together with those of `all` that share its credential. The state at this
-    /// path says what they have spent.
-    pub fn of(config: &AccountConfig, all: &[AccountConfig], state: Option<&Path>) -> Self {
+    /// What this account has together with those of `all` that share its credential. This state says what
+    /// they have spent.
+    pub fn of(config: &AccountConfig, all: &[AccountConfig], state: Option<Arc<Sight>>) -> Self {
         let sharers = all.iter().filter(|other| other.shares_with(config));
         let logs: usize = sharers.clone().map(|it| it.reading.logs.len()).sum();
         Self {
@@ -68,7 +68,7 @@ impl Purse {
             budget: Budget::new(config.limits.rate),
             sharers: sharers.map(|sharer| sharer.name.clone()).collect(),
             logs: u32::try_from(logs).unwrap_or(u32::MAX),
-            state: state.map(Path::to_owned),
+            state,
             seen: BTreeMap::new(),
             changed: None,
             is_shared: false,
@@ -186,11 +186,12 @@ impl Purse {
     /// Takes up what was paid for since the last look. Where that cannot be read now, what was known
     /// holds on.
     async fn look(&mut self) {
-        let Some(path) = self.state.clone() else {
+        let Some(state) = self.state.clone() else {
             return;
         };
-        let looked = tokio::task::spawn_blocking(move || Windows::at(&path)).await;
-        let Ok(Ok(windows)) = looked else { return };
+        let Ok(windows) = state.windows().await else {
+            return;
+        };
         self.is_shared |= windows.is_in_use;
         let (boot, now) = (clock::boot(), clock::now());
         for sharer in &self.sharers {
@@ -198,7 +199,11 @@ impl Purse {
                 continue;
             };
             // Places of another boot would be held from now on each time that they are taken up.
-            if self.seen.get(sharer) == Some(requests) {
+            if self
+                .seen
+                .get(sharer)
+                .is_some_and(|seen| are_the_same(seen, requests))
+            {
                 continue;
             }
             let timeout = self.first.limits.timeout + SAVING;
@@ -209,6 +214,19 @@ impl Purse {
             self.seen.insert(sharer.clone(), requests.clone());
         }
     }
+}
+
+/// Whether nothing was paid for in between: what is read of a database is held a little longer or shorter
+/// each time.
+fn are_the_same(seen: &SavedRequests, now: &SavedRequests) -> bool {
+    let is_near = |one: Moment, other: Moment| {
+        one.since(other).max(other.since(one)) < Duration::from_millis(50)
+    };
+    let mut places = seen.places.iter().zip(&now.places);
+    seen.boot == now.boot
+        && seen.places.len() == now.places.len()
+        && places.all(|(one, other)| is_near(one.free_at, other.free_at))
+        && seen.paused_until.is_some() == now.paused_until.is_some()
 }
 
 /// Who pays for what is asked here. No account has this name.
@@ -229,7 +247,7 @@ mod tests {
     }
 
     /// That of an account that reads both logs at 5/1m, of which so many requests are spent.
-    fn purse(spent: usize, state: Option<&Path>) -> Purse {
+    fn purse(spent: usize, state: Option<&std::path::Path>) -> Purse {
         let line = "metaaccess-exporter check --api.rate-limit=5/1m --scrape.min-interval=30s";
         let environment = config::Environment::from_iter([("METAACCESS_ACCESS_TOKEN", "hunter2")]);
         let args = line.split(' ').map(std::ffi::OsString::from);
@@ -238,6 +256,7 @@ mod tests {
             panic!("no check");
         };
         let accounts = check.exporter.accounts;
+        let state = state.map(|path| Arc::new(Sight::File(path.to_owned())));
         let mut purse = Purse::of(&accounts[0], &accounts, state);
         for _ in 0..spent {
             let slot = purse

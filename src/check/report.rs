@@ -51,7 +51,7 @@ impl Report {
             "ok": self.is_ok(),
             "accounts": accounts.collect::<Value>(),
             "state": {
-                "path": self.state.path.as_ref().map(|path| path.display().to_string()),
+                "path": self.state.path,
                 "checks": checks(&self.state.findings),
             },
         });
@@ -75,10 +75,7 @@ impl Account {
 impl StateReport {
     /// The state's part of the text.
     pub fn text(&self) -> String {
-        let path = self
-            .path
-            .as_ref()
-            .map(|path| format!(" {}", path.display()));
+        let path = self.path.as_ref().map(|path| format!(" {path}"));
         format!(
             "state{}\n{}\n",
             path.unwrap_or_default(),

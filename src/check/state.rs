@@ -1,14 +1,14 @@
 //! The state: whether it can be read and written, and what it says of the request window.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use jiff::Timestamp;
 
 use super::disk::Folder;
 use super::finding::{Finding, Name};
 use crate::event::Account;
-use crate::store::{Kept, Look, StoreError};
+use crate::store::{Kept, Look, Sight, StoreError};
 
 /// Below this little room, saving may fail soon: so much is the write-ahead log at its longest, and
 /// some more.
@@ -17,8 +17,8 @@ const LITTLE_ROOM: u64 = 64 * 1024 * 1024;
 /// What was seen of the state, which all accounts share.
 #[derive(Debug)]
 pub struct StateReport {
-    /// None where counts are kept in memory.
-    pub path: Option<PathBuf>,
+    /// The file or the database; none where counts are kept in memory.
+    pub path: Option<String>,
     pub findings: Vec<Finding>,
     /// What it keeps of each account.
     pub kept: BTreeMap<Account, Kept>,
@@ -26,17 +26,19 @@ pub struct StateReport {
     pub hides_requests: bool,
 }
 
-/// Looks at the state at this path, without changing anything.
-pub async fn look_at_state(path: Option<&Path>) -> StateReport {
-    let Some(path) = path.map(Path::to_owned) else {
-        return in_memory();
+/// Looks at the state there, without changing anything.
+pub async fn look_at_state(sight: Option<&Sight>) -> StateReport {
+    let path = match sight {
+        None => return in_memory(),
+        Some(Sight::Database(eyes)) => return super::database::judged(eyes, eyes.look().await),
+        Some(Sight::File(path)) => path.clone(),
     };
     let of = path.clone();
     let looked = tokio::task::spawn_blocking(move || (Look::at(&of), Folder::of(&of))).await;
     match looked {
-        Ok((look, folder)) => judged(path, look, &folder),
+        Ok((look, folder)) => judged(&path, look, &folder),
         Err(_) => StateReport {
-            path: Some(path),
+            path: Some(path.display().to_string()),
             findings: vec![Finding::failed(
                 Name::State,
                 "looking at it broke off",
@@ -63,7 +65,7 @@ fn in_memory() -> StateReport {
     }
 }
 
-fn judged(path: PathBuf, look: Result<Option<Look>, StoreError>, folder: &Folder) -> StateReport {
+fn judged(path: &Path, look: Result<Option<Look>, StoreError>, folder: &Folder) -> StateReport {
     let mut findings = vec![state(&look)];
     findings.extend([writable(folder), space(folder, &look)]);
     let hides_requests = match &look {
@@ -72,7 +74,7 @@ fn judged(path: PathBuf, look: Result<Option<Look>, StoreError>, folder: &Folder
     };
     let kept = look.ok().flatten().map(|look| look.accounts);
     StateReport {
-        path: Some(path),
+        path: Some(path.display().to_string()),
         findings,
         kept: kept.unwrap_or_default(),
         hides_requests,
@@ -86,12 +88,7 @@ fn state(look: &Result<Option<Look>, StoreError>) -> Finding {
         Ok(None) => {
             return Finding::ok(name, "there is none yet: the first start makes it");
         }
-        Err(error) => {
-            // Its words say how to mend it.
-            let words = error.to_string();
-            let (what, mend) = words.split_once(": ").unwrap_or((&words, "see above"));
-            return Finding::failed(name, what, mend);
-        }
+        Err(error) => return failed(&error.to_string()),
     };
     let created = i64::try_from(look.identity.created.as_secs()).unwrap_or_default();
     let created = Timestamp::from_second(created).unwrap_or_default();
@@ -112,12 +109,22 @@ fn state(look: &Result<Option<Look>, StoreError>) -> Finding {
         format!(
             "{use_of_it}; {format}, epoch {}, begun {created}; it keeps {series} series of {}",
             look.identity.epoch,
-            match look.accounts.len() {
-                1 => "1 account".to_owned(),
-                accounts => format!("{accounts} accounts"),
-            }
+            of_accounts(look.accounts.len())
         ),
     )
+}
+
+/// That it cannot be used, in words that say how to mend it.
+pub(super) fn failed(words: &str) -> Finding {
+    let (what, mend) = words.split_once(": ").unwrap_or((words, "see above"));
+    Finding::failed(Name::State, what, mend)
+}
+
+pub(super) fn of_accounts(accounts: usize) -> String {
+    match accounts {
+        1 => "1 account".to_owned(),
+        accounts => format!("{accounts} accounts"),
+    }
 }
 
 fn writable(folder: &Folder) -> Finding {
@@ -202,7 +209,7 @@ mod tests {
 
     #[test]
     fn a_state_that_can_be_used_is_told_with_its_format_and_epoch() {
-        let report = judged("state".into(), Ok(Some(look())), &folder());
+        let report = judged(Path::new("state"), Ok(Some(look())), &folder());
         assert_eq!(verdicts(&report), [Verdict::Ok; 3]);
         let message = &report.findings[0].message;
         for part in [
@@ -218,7 +225,7 @@ mod tests {
             format: 1,
             ..look()
         };
-        let used = judged("state".into(), Ok(Some(used)), &folder());
+        let used = judged(Path::new("state"), Ok(Some(used)), &folder());
         let message = &used.findings[0].message;
         assert!(message.contains("running exporter") && message.contains("takes to 2"));
         assert!(!used.hides_requests);
@@ -231,12 +238,12 @@ mod tests {
             found: 9,
             known: 2,
         };
-        let report = judged("state".into(), Err(newer), &folder());
+        let report = judged(Path::new("state"), Err(newer), &folder());
         assert_eq!(report.findings[0].verdict, Verdict::Failed);
         assert!(report.findings[0].message.contains("format 9"));
         assert!(report.findings[0].advice.is_some());
         assert!(report.hides_requests);
-        let none = judged("state".into(), Ok(None), &folder());
+        let none = judged(Path::new("state"), Ok(None), &folder());
         assert_eq!(
             (none.findings[0].verdict, none.hides_requests),
             (Verdict::Ok, false)
@@ -250,7 +257,7 @@ mod tests {
             free: Some(1 << 20),
             ..folder()
         };
-        let report = judged("state".into(), Ok(None), &full);
+        let report = judged(Path::new("state"), Ok(None), &full);
         assert_eq!(
             verdicts(&report),
             [Verdict::Ok, Verdict::Failed, Verdict::Warning]
@@ -259,7 +266,7 @@ mod tests {
             unwritable: vec!["state.lock".into()],
             ..folder()
         };
-        let report = judged("state".into(), Ok(None), &anothers);
+        let report = judged(Path::new("state"), Ok(None), &anothers);
         assert!(report.findings[1].message.contains("state.lock"));
     }
 

@@ -65,8 +65,8 @@ pub fn read(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Command;
     use crate::config::typing::{ACCOUNT, mistake, typed};
+    use crate::config::{Command, State};
 
     fn check(line: &str) -> Check {
         match typed(line, &ACCOUNT).map(|config| config.command) {
@@ -80,7 +80,7 @@ mod tests {
         let plain = check("check --api.rate-limit=5/1m --state.path=/nowhere/state");
         assert_eq!(plain.format, CheckFormat::Text);
         assert_eq!(plain.exporter.accounts[0].limits.rate.requests, 5);
-        assert!(plain.exporter.state.is_some());
+        assert_eq!(plain.exporter.state, State::File("/nowhere/state".into()));
         assert_eq!(check("check --format=json").format, CheckFormat::Json);
         let only = check("check --check.account=default").only;
         assert_eq!(only, [Account::new("default")]);

@@ -52,10 +52,11 @@ pub fn read(
 
 fn problem(error: &clap::Error, args: &[OsString]) -> Problem {
     let text = error.render().to_string().trim_end().to_owned();
-    // clap shows a word it did not expect, which may be a token that went astray.
+    // clap shows a word it did not expect, which may be a token that went astray, or a URL with a
+    // password.
     let astray = args.iter().filter_map(|arg| arg.to_str());
     let text = astray
-        .filter(|arg| looks_like_token(arg))
+        .filter(|arg| looks_like_token(arg) || arg.contains("://"))
         .fold(text, |text, token| text.replace(token, "…"));
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Problem::Asked(text),

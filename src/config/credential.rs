@@ -1,13 +1,11 @@
 //! How the API knows an account: an access token, or an OAuth client that fetches its tokens.
 
-use std::ffi::OsStr;
-use std::path::PathBuf;
-
 use super::environment::Environment;
 use super::flags::ApiFlags;
 use super::given::Given;
 use super::mistake::{Mistake, Mistakes, Wrong};
-use super::secret::{ACCESS_TOKEN, CLIENT_SECRET, Credential, Secret, SecretSource};
+use super::secret::{self, ACCESS_TOKEN, CLIENT_SECRET, Credential};
+use super::sources::{Sources, Words};
 
 /// Where an account's credential is written.
 #[derive(Clone, Copy, Debug)]
@@ -19,10 +17,14 @@ pub enum Home<'a> {
 }
 
 impl<'a> Home<'a> {
-    fn variable(self, name: &'static str) -> Option<(&'static str, &'a OsStr)> {
-        match self {
-            Self::CommandLine(environment) => environment.get(name).map(|text| (name, text)),
+    fn sources(self, file: Option<&'a Given>, variable: &'static str) -> Sources<'a> {
+        let set = match self {
+            Self::CommandLine(environment) => environment.get(variable),
             Self::File(_) => None,
+        };
+        Sources {
+            file,
+            variable: set.map(|text| (variable, text)),
         }
     }
 
@@ -70,9 +72,9 @@ impl<'a> Home<'a> {
 /// The one credential that is given, or what is wrong with it.
 pub fn credential(flags: &ApiFlags, home: Home<'_>, mistakes: &mut Mistakes) -> Option<Credential> {
     let written = Written {
-        token: Sources::new(flags.access_token_file.as_ref(), ACCESS_TOKEN, home),
+        token: home.sources(flags.access_token_file.as_ref(), ACCESS_TOKEN),
         id: flags.client_id.as_ref(),
-        secret: Sources::new(flags.client_secret_file.as_ref(), CLIENT_SECRET, home),
+        secret: home.sources(flags.client_secret_file.as_ref(), CLIENT_SECRET),
         home,
     };
     match written.kind() {
@@ -95,21 +97,16 @@ pub fn credential(flags: &ApiFlags, home: Home<'_>, mistakes: &mut Mistakes) -> 
     }
 }
 
-/// What is said of a kind of secret.
-struct Words {
-    /// What it is.
-    what: &'static str,
-    alone: &'static str,
-}
-
 const TOKEN: Words = Words {
     what: "the access token",
     alone: "a file that holds the access token alone",
+    kind: secret::Kind::Token,
 };
 
 const SECRET: Words = Words {
     what: "the client's secret",
     alone: "a file that holds the client's secret alone",
+    kind: secret::Kind::Token,
 };
 
 /// Where the secrets of an account were written.
@@ -141,68 +138,6 @@ impl<'a> Written<'a> {
             (None, None, Some(secret)) => Err(Mistake::about(secret, self.home.without_id())),
             (None, None, None) => Err(self.home.without_all()),
         }
-    }
-}
-
-/// The two places of one secret.
-struct Sources<'a> {
-    file: Option<&'a Given>,
-    variable: Option<(&'static str, &'a OsStr)>,
-}
-
-impl<'a> Sources<'a> {
-    fn new(file: Option<&'a Given>, variable: &'static str, home: Home<'a>) -> Self {
-        Self {
-            file,
-            variable: home.variable(variable),
-        }
-    }
-
-    /// The setting that gives it, if any does.
-    fn name(&self) -> Option<String> {
-        let variable = self.variable.map(|(name, _)| name.to_owned());
-        self.file.map(Given::name).or(variable)
-    }
-
-    /// The same without the place in a file.
-    fn short_name(&self) -> Option<String> {
-        let variable = self.variable.map(|(name, _)| name.to_owned());
-        self.file.map(Given::short_name).or(variable)
-    }
-
-    fn read(&self, words: &Words, mistakes: &mut Mistakes) -> Option<SecretSource> {
-        let Words { what, alone } = words;
-        match (self.file, self.variable) {
-            (Some(file), None) => {
-                mistakes.read(file, |text| secret_file(file.resolved(text), alone))
-            }
-            (None, Some((name, text))) => Secret::new(&text.to_string_lossy())
-                .map(SecretSource::Given)
-                .map_err(|error| {
-                    let mend = format!("{error}; set it to {what} alone");
-                    mistakes.add(Mistake::about(name, mend));
-                })
-                .ok(),
-            (Some(file), Some((name, _))) => {
-                mistakes.add(Mistake::about(
-                    format_args!("{} and {name}", file.name()),
-                    format_args!("both give {what}; give one of them"),
-                ));
-                None
-            }
-            (None, None) => None,
-        }
-    }
-}
-
-fn secret_file(path: PathBuf, expected: &str) -> Result<SecretSource, Wrong> {
-    let source = SecretSource::File(path);
-    match source.read() {
-        Ok(_) => Ok(source),
-        Err(error) => Err(Wrong::new(
-            expected,
-            format!("{error}: check path, permissions and content"),
-        )),
     }
 }
 

@@ -160,9 +160,14 @@ pub struct StateFlags {
     /// Where the counts are kept over a restart: an SQLite file
     #[arg(long = "state.path", value_name = "PATH", value_hint = ValueHint::FilePath)]
     pub state_path: Option<Given>,
-    /// Where replicas share the counts: postgres://… Not together with --state.path
+    /// Where replicas share the counts: postgres://user@host:port/name. Not together with
+    /// --state.path
     #[arg(long = "state.url", value_name = "URL")]
     pub state_url: Option<Given>,
+    /// A file that holds the password of that database, read again for each connection. Instead of
+    /// METAACCESS_STATE_PASSWORD
+    #[arg(long = "state.password-file", value_name = "PATH", value_hint = ValueHint::FilePath)]
+    pub password_file: Option<Given>,
 }
 
 #[derive(Debug, Args)]
@@ -245,4 +250,9 @@ pub struct MisplacedFlags {
         hide = true, num_args = 0..=1, default_missing_value = "", value_parser = GivenParser::forgetful()
     )]
     pub client_secret: Option<Given>,
+    #[arg(
+        long = "state.password", aliases = ["password"], hide = true,
+        num_args = 0..=1, default_missing_value = "", value_parser = GivenParser::forgetful()
+    )]
+    pub state_password: Option<Given>,
 }

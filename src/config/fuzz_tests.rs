@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use super::environment::Environment;
 use super::mistake::{Problem, Wrong};
-use super::{duration, value};
+use super::{database, duration, value};
 use crate::fuzz_tests::{Broken, ensure, targets};
 
 targets! {
     values, "values", VALUES, is_value;
     command_lines, "command_line", LINES, is_command_line;
+    urls, "database_url", URLS, is_database_url;
 }
 
 const VALUES: [&[u8]; 16] = [
@@ -32,15 +33,28 @@ const VALUES: [&[u8]; 16] = [
 ];
 
 /// The words of a command line, one on each line.
-const LINES: [&[u8]; 5] = [
+const LINES: [&[u8]; 6] = [
     b"--api.base-url=https://gears.example.com\n--api.rate-limit=10/1m\n--api.logs=device,admin\n--api.order=auto\n--api.timezone=Europe/Berlin\n--api.lookback=24h\n--api.lateness=2m\n--api.timeout=5s",
     b"--web.listen-address=127.0.0.1:0\n--web.listen-address=[::1]:9\n--web.telemetry-path=/metrics\n--web.enable-lifecycle\n--web.max-connections=500\n--log.level=debug\n--log.format=json",
     b"--metrics.max-series=20000\n--metrics.max-events=100\n--metrics.zero-for=auto\n--metrics.created\n--metrics.hostname=drop\n--scrape.timeout-offset=0.5s\n--scrape.min-interval=15s\n--account.name=my account",
     b"demo\n--api.rate-limit\n10/2s\n--state.path=/nowhere/state.db",
     b"simulate\n--simulate.listen-address=127.0.0.1:0\n--help",
+    b"--state.url=postgres://u@h/n?sslmode=disable\n--log.format=json",
 ];
 
-/// In the environment, and in no message.
+const URLS: [&[u8]; 9] = [
+    b"postgres://u@db.example.com/n",
+    b"postgresql://u@a,b:1,[::1]:2,192.0.2.1:65535/n?target_session_attrs=read-write&connect_timeout=9",
+    b"postgres://u@%2Frun%2Fpostgresql:5433/n",
+    b"postgres://u@:5433/n?host=/run/postgresql,localhost&application_name=a%26b",
+    b"postgres://u@localhost/?sslmode=disable",
+    b"postgres://a%40b@db.example.com?sslmode=verify-full&sslrootcert=system",
+    b"postgres://u:hunter2hunter2@h:1/n?sslrootcert=/hunter2hunter2&sslcert=/hunter2hunter2&sslkey=/x",
+    b"postgres://u:hunter2hunter2@hunter2hunter2@h,[hunter2hunter2]/hunter2hunter2?hunter2hunter2=1",
+    b"postgres://u@h/n?password=hunter2hunter2&sslmode=hunter2hunter2",
+];
+
+/// In the environment or in a URL, and in no message.
 const SECRET: &str = "hunter2hunter2";
 
 fn is_value(input: &[u8]) -> Result<bool, Broken> {
@@ -93,6 +107,34 @@ fn is_value(input: &[u8]) -> Result<bool, Broken> {
     Ok(is_taken)
 }
 
+/// No message shows any of a URL that is refused, and one that is not is written so that it means the
+/// same again.
+fn is_database_url(input: &[u8]) -> Result<bool, Broken> {
+    let Ok(text) = std::str::from_utf8(input) else {
+        return Ok(false);
+    };
+    match database::tests::read(text) {
+        Ok(database) => {
+            let shown = database.to_string();
+            let is_plain = shown.chars().all(|c| c.is_ascii_graphic()) && !shown.contains('?');
+            ensure(is_plain, || format!("{shown:?}"))?;
+            let again = database::tests::read(&shown);
+            let again = again.map_err(|all| format!("{shown} is refused: {all:?}"))?;
+            let is_same = (&again.hosts, &again.user, &again.name)
+                == (&database.hosts, &database.user, &database.name);
+            ensure(is_same, || format!("{database:?} is written {shown}"))?;
+            Ok(true)
+        }
+        Err(all) => {
+            for said in all {
+                ensure(!said.contains(SECRET), || format!("a secret in {said}"))?;
+                is_short(&said)?;
+            }
+            Ok(false)
+        }
+    }
+}
+
 /// A mistake in a YAML file names a place within its text, in one line that a terminal shows as it is.
 pub(super) fn is_placed(text: &str, mistake: &str) -> Result<(), Broken> {
     let place = place(mistake).ok_or_else(|| format!("no place in {mistake:?}"))?;
@@ -141,7 +183,10 @@ fn is_command_line(input: &[u8]) -> Result<bool, Broken> {
         ("METAACCESS_ACCESS_TOKEN", SECRET),
         ("METAACCESS_API_TIMEOUT", "5s"),
     ];
-    let environment = Environment::from_iter(environment);
+    // Alone it would be a mistake.
+    let password = text.contains("--state.url");
+    let password = password.then_some(("METAACCESS_STATE_PASSWORD", SECRET));
+    let environment = Environment::from_iter(environment.into_iter().chain(password));
     let parsed = super::parse(words.into_iter().map(Into::into), &environment);
     let shown = match &parsed {
         Ok(config) => format!("{config:?}"),

@@ -6,7 +6,7 @@ use clap::{Arg, Command, CommandFactory};
 
 use super::flags::Cli;
 use super::given::variable;
-use super::{check, pending, secret, simulate};
+use super::{check, secret, simulate};
 
 /// All flags that users may type, with the default clap was told, once each.
 pub fn documented(command: &Command) -> Vec<&Arg> {
@@ -30,7 +30,7 @@ pub fn known_variables() -> BTreeSet<String> {
     flags.map(variable).chain(secrets).collect()
 }
 
-/// Adds to each flag's help what clap would not say: its variable, and whether it is built yet.
+/// Adds to each flag's help what clap would not say: its variable.
 pub fn described(command: Command) -> Command {
     let describe = |arg: Arg| {
         let (Some(flag), false) = (arg.get_long(), arg.is_hide_set()) else {
@@ -39,8 +39,7 @@ pub fn described(command: Command) -> Command {
         let text = arg.get_help().map(ToString::to_string).unwrap_or_default();
         let default = default_of(&arg).map(|default| format!("[default: {default}] "));
         let help = format!(
-            "{text}{}\n{}[env: {}]",
-            pending::mark(flag),
+            "{text}\n{}[env: {}]",
             default.unwrap_or_default(),
             variable(flag)
         );
@@ -87,7 +86,6 @@ mod tests {
             "[default: 10/1m]",
             "[env: METAACCESS_API_RATE_LIMIT]",
             "METAACCESS_ACCESS_TOKEN",
-            "available yet)",
         ] {
             assert!(help.contains(part), "{part:?} is not in {help}");
         }

@@ -13,7 +13,9 @@ use super::settings::{
 };
 use super::verb::Verb;
 use super::web::WebFile;
-use super::{account, accounts, address, check, duration, help, hostnames, place, simulate, value};
+use super::{
+    account, accounts, address, check, duration, help, hostnames, place, simulate, state, value,
+};
 use crate::budget::RateLimit;
 
 /// What `demo` allows itself, so that there is something to see soon.
@@ -33,6 +35,7 @@ pub fn of(typed: &Typed, environment: &Environment) -> Result<Config, Problem> {
     if let Command::Serve(exporter) | Command::Check(Check { exporter, .. }) = &command {
         let of_a_file = exporter.config_file.is_some();
         warnings.extend(accounts::warnings(&exporter.accounts, of_a_file));
+        warnings.extend(state::warning(&exporter.state));
     }
     Ok(Config {
         command,
@@ -84,7 +87,7 @@ fn exporter(cli: &Cli, environment: &Environment, mistakes: &mut Mistakes) -> Op
     };
     let timeout_offset = timeout_offset(&cli.scrape, mistakes);
     let metrics = metrics(&cli.metrics, mistakes);
-    let state = mistakes.read_if_given(cli.state.state_path.as_ref(), value::path);
+    let state = state::read(&cli.state, environment, mistakes);
     let (accounts, config_file) = accounts?;
     Some(Exporter {
         web: web?,
@@ -302,7 +305,7 @@ mod tests {
             "--web.listen-address \"19720\": ",
             "--metrics.max-series \"0\": expected a number from 1 to 10000000",
             "--api.rate-limit \"10\": ",
-            "--state.url is not available yet",
+            "--state.url: it is no URL of PostgreSQL",
             "METAACCESS_API_LOGS \"device,device\": ",
             "the credential: none is given; name an OAuth client by --api.client-id",
         ] {

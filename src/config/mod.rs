@@ -18,22 +18,25 @@ mod ca;
 mod check;
 mod commandline;
 mod credential;
+mod database;
 mod duration;
 mod environment;
 mod file;
 mod files;
 mod help;
 mod hostnames;
+mod key_pair;
 mod meaning;
 mod mistake;
 mod near;
-mod pending;
 mod place;
 mod secret;
 mod section;
 mod setting;
 mod settings;
 mod simulate;
+mod sources;
+mod state;
 mod value;
 mod verb;
 mod web;
@@ -44,15 +47,15 @@ use std::ffi::OsString;
 pub use accounts::{Accounts, ConfigFile, ConfigFileError};
 pub use ca::CaFile;
 pub use commandline::command;
+pub use database::{ClientCertificate, Database, DatabaseHost, DatabaseTls, HostPlace};
 pub use duration::spell;
 pub use environment::Environment;
 pub use files::Contents;
 pub use mistake::{Mistake, Problem};
-pub use pending::is_pending;
 pub use secret::{Credential, Secret, SecretError, SecretSource};
 pub use settings::{
     AccountConfig, Check, CheckFormat, Command, Config, Demo, Endpoint, Exporter, Healthcheck,
-    Limits, Log, LogFormat, LogLevel, Metrics, Reading, WatchedFile, Web,
+    Limits, Log, LogFormat, LogLevel, Metrics, Reading, State, WatchedFile, Web,
 };
 pub use simulate::{Fault, FaultName, SimulateConfig};
 pub use table::flags_markdown;

@@ -1,4 +1,4 @@
-//! Whether each setting may stand where it stands: with this command, in this version, in argv.
+//! Whether each setting may stand where it stands: with this command, in argv.
 
 use super::accounts::beside;
 use super::commandline::Typed;
@@ -6,8 +6,7 @@ use super::environment::Environment;
 use super::flags::{Chosen, MisplacedFlags};
 use super::given::{Given, Origin};
 use super::mistake::{Mistake, Mistakes};
-use super::pending;
-use super::secret::{ACCESS_TOKEN, CLIENT_SECRET, SIMULATE_TOKEN};
+use super::secret::{ACCESS_TOKEN, CLIENT_SECRET, SIMULATE_TOKEN, STATE_PASSWORD};
 use super::verb::{Role, Verb};
 
 /// Leaves a mistake for each setting that is out of place, and returns warnings for those that the
@@ -19,11 +18,7 @@ pub fn check(typed: &Typed, environment: &Environment, mistakes: &mut Mistakes) 
     let mut warnings = Vec::new();
     for given in &typed.given {
         match (typed.verb.role_of(given.flag()), given.origin()) {
-            (Role::Reads, _) => {
-                if let Some(mistake) = pending::refusal_of(given) {
-                    mistakes.add(mistake);
-                }
-            }
+            (Role::Reads, _) => {}
             (_, Origin::Flag) if is_trap(given) => {}
             (role, Origin::Flag) => mistakes.add(of_no_use(given, typed.verb, role)),
             (Role::BringsItsOwn, _) => warnings.push(ignored_by_demo(&given.name())),
@@ -35,7 +30,7 @@ pub fn check(typed: &Typed, environment: &Environment, mistakes: &mut Mistakes) 
         warnings.extend(beside::check(&typed.cli, environment, mistakes));
     }
     if typed.verb == Verb::Demo {
-        let set = [ACCESS_TOKEN, CLIENT_SECRET].into_iter();
+        let set = [ACCESS_TOKEN, CLIENT_SECRET, STATE_PASSWORD].into_iter();
         let set = set.filter(|name| environment.get(name).is_some());
         warnings.extend(set.map(ignored_by_demo));
     }
@@ -76,6 +71,7 @@ fn in_argv(typed: &Typed) -> Vec<Mistake> {
     let MisplacedFlags {
         access_token,
         client_secret,
+        state_password,
     } = &typed.cli.misplaced;
     let simulate = match &typed.cli.command {
         Some(Chosen::Simulate(flags)) => flags.token.as_ref(),
@@ -93,45 +89,36 @@ fn in_argv(typed: &Typed) -> Vec<Mistake> {
              {CLIENT_SECRET}, or name a file by --api.client-secret-file"
         )
     });
+    let password = state_password.as_ref().map(|_| {
+        format!(
+            "a database's password is not taken from the command line, since {READ_BY_ALL}; set \
+             {STATE_PASSWORD}, or name a file by --state.password-file"
+        )
+    });
     let simulated = simulate.map(|_| {
         format!(
             "the simulator's token is not taken from the command line, as no token is; set \
              {SIMULATE_TOKEN}"
         )
     });
-    let all = [token, client, simulated].into_iter().flatten();
+    let all = [token, client, password, simulated].into_iter().flatten();
     all.map(Mistake::sentence).collect()
 }
 
 /// Whether `in_argv` has refused it already.
 fn is_trap(given: &Given) -> bool {
-    ["api.access-token", "api.client-secret", "simulate.token"].contains(&given.flag())
+    [
+        "api.access-token",
+        "api.client-secret",
+        "state.password",
+        "simulate.token",
+    ]
+    .contains(&given.flag())
 }
 
 #[cfg(test)]
 mod tests {
     use crate::config::typing::{ACCOUNT, mistake, mistakes, typed};
-
-    #[test]
-    fn what_is_not_built_yet_is_refused_and_says_what_holds_instead() {
-        let mistake = mistake("--state.url=postgres://hunter3");
-        let start = "--state.url is not available yet in version 0.1.0: ";
-        assert!(mistake.starts_with(start), "{mistake}");
-        assert!(mistake.contains("leave it out"), "{mistake}");
-        assert!(!mistake.contains("hunter3"), "{mistake}");
-    }
-
-    #[test]
-    fn what_is_not_built_yet_is_refused_from_the_environment_too() {
-        let environment = [ACCOUNT[0], ("METAACCESS_STATE_URL", "postgres://hunter3")];
-        let all = mistakes("", &environment);
-        assert_eq!(all.len(), 1, "{all:?}");
-        assert!(
-            all[0].starts_with("METAACCESS_STATE_URL is not available yet"),
-            "{all:?}"
-        );
-        assert!(!all.concat().contains("hunter3"));
-    }
 
     #[test]
     fn a_secret_among_the_arguments_is_refused_and_not_shown() {
@@ -142,6 +129,8 @@ mod tests {
             "--token",
             "demo --access-token=hunter3",
             "--api.client-secret=hunter3",
+            "--state.password=hunter3",
+            "--password hunter3",
             "simulate --simulate.token hunter3",
         ] {
             let problem = typed(line, &ACCOUNT).unwrap_err().to_string();
@@ -158,6 +147,8 @@ mod tests {
         for flag in [
             "--api.base-url=https://example.com",
             "--api.rate-limit=10/1m",
+            "--state.url=postgres://u@example.com",
+            "--state.password-file=/nowhere/password",
         ] {
             assert!(mistake(&format!("demo {flag}")).contains("cannot be set for demo"));
             assert!(mistake(&format!("{flag} demo")).contains("cannot be set for demo"));
@@ -171,13 +162,15 @@ mod tests {
             ("METAACCESS_CLIENT_SECRET", "hunter2"),
             ("METAACCESS_API_BASE_URL", "http://example.com"),
             ("METAACCESS_STATE_URL", "postgres://hunter3"),
+            ("METAACCESS_STATE_PASSWORD_FILE", "/nowhere/password"),
+            ("METAACCESS_STATE_PASSWORD", "hunter2"),
         ];
         let warnings = typed("demo", &environment).unwrap().warnings;
         for name in environment.map(|(name, _)| name) {
             let named = |warning: &String| warning.starts_with(&format!("{name} is set, but demo"));
             assert!(warnings.iter().any(named), "{name}: {warnings:?}");
         }
-        assert_eq!(warnings.len(), 4, "{warnings:?}");
+        assert_eq!(warnings.len(), 6, "{warnings:?}");
         assert!(!warnings.concat().contains("hunter2"));
     }
 

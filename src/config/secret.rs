@@ -13,12 +13,14 @@ use super::file;
 pub const ACCESS_TOKEN: &str = "METAACCESS_ACCESS_TOKEN";
 /// The variable of the OAuth client's secret.
 pub const CLIENT_SECRET: &str = "METAACCESS_CLIENT_SECRET";
+/// The variable of the database's password.
+pub const STATE_PASSWORD: &str = "METAACCESS_STATE_PASSWORD";
 /// The variable of the token that the simulator takes.
 pub const SIMULATE_TOKEN: &str = "METAACCESS_SIMULATE_TOKEN";
 
 /// The variables that have no flag, and what they hold: arguments can be read by every user of a
 /// machine.
-pub const VARIABLES: [(&str, &str); 3] = [
+pub const VARIABLES: [(&str, &str); 4] = [
     (
         ACCESS_TOKEN,
         "The API's access token. Instead of --api.access-token-file",
@@ -28,12 +30,16 @@ pub const VARIABLES: [(&str, &str); 3] = [
         "The OAuth client's secret. Instead of --api.client-secret-file",
     ),
     (
+        STATE_PASSWORD,
+        "The password of the database of --state.url. Instead of --state.password-file",
+    ),
+    (
         SIMULATE_TOKEN,
         "The access token that simulate takes; a well-known one when not set",
     ),
 ];
 
-/// A secret in the form of an OAuth token: visible ASCII without spaces. Debug and Display hide it.
+/// A secret text. Debug and Display hide it.
 #[derive(Clone)]
 pub struct Secret(SecretString);
 
@@ -46,7 +52,8 @@ impl PartialEq for Secret {
 impl Eq for Secret {}
 
 impl Secret {
-    /// Takes a secret as it was set or stored; white space round it is no part of it.
+    /// Takes a secret in the form of an OAuth token, visible ASCII without spaces, as it was set or
+    /// stored; white space round it is no part of it.
     pub fn new(text: &str) -> Result<Self, SecretError> {
         let text = text.trim();
         if text.is_empty() {
@@ -54,6 +61,19 @@ impl Secret {
         }
         if !text.chars().all(|c| c.is_ascii_graphic()) {
             return Err(SecretError::Malformed);
+        }
+        Ok(Self(text.into()))
+    }
+
+    /// Takes a password as it was set or stored: a line of any characters. A line break at its end is
+    /// no part of it.
+    pub fn password(text: &str) -> Result<Self, SecretError> {
+        let text = text.trim_end_matches(['\r', '\n']);
+        if text.is_empty() {
+            return Err(SecretError::Empty);
+        }
+        if text.contains(char::is_control) {
+            return Err(SecretError::Lines);
         }
         Ok(Self(text.into()))
     }
@@ -76,12 +96,39 @@ impl fmt::Display for Secret {
     }
 }
 
+/// What a secret looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Token,
+    Password,
+}
+
+impl Kind {
+    /// Takes a secret as it was set or stored.
+    pub fn secret(self, text: &str) -> Result<Secret, SecretError> {
+        match self {
+            Self::Token => Secret::new(text),
+            Self::Password => Secret::password(text),
+        }
+    }
+
+    /// A file that holds one.
+    pub fn of_file(self, path: PathBuf) -> SecretSource {
+        match self {
+            Self::Token => SecretSource::File(path),
+            Self::Password => SecretSource::PasswordFile(path),
+        }
+    }
+}
+
 /// Where a secret comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SecretSource {
     Given(Secret),
-    /// A file that may change while the exporter runs.
+    /// A file of a token, which may change while the exporter runs.
     File(PathBuf),
+    /// The same of a password.
+    PasswordFile(PathBuf),
 }
 
 impl SecretSource {
@@ -89,17 +136,21 @@ impl SecretSource {
     pub fn read(&self) -> Result<Secret, SecretError> {
         match self {
             Self::Given(secret) => Ok(secret.clone()),
-            Self::File(path) => read_file(path),
+            Self::File(path) => read_file(path, Kind::Token),
+            Self::PasswordFile(path) => read_file(path, Kind::Password),
         }
     }
 }
 
-fn read_file(path: &Path) -> Result<Secret, SecretError> {
+fn read_file(path: &Path, kind: Kind) -> Result<Secret, SecretError> {
     const LONGEST: u64 = 64 * 1024;
     let bytes = file::read(path, LONGEST).map_err(SecretError::Unreadable)?;
     let bytes = Zeroizing::new(bytes);
-    let text = std::str::from_utf8(&bytes).map_err(|_| SecretError::Malformed)?;
-    Secret::new(text)
+    let text = std::str::from_utf8(&bytes).map_err(|_| match kind {
+        Kind::Token => SecretError::Malformed,
+        Kind::Password => SecretError::NoText,
+    })?;
+    kind.secret(text)
 }
 
 /// How the API knows us.
@@ -120,6 +171,10 @@ pub enum SecretError {
     Empty,
     #[error("it holds spaces, line breaks or other characters that no token has")]
     Malformed,
+    #[error("it holds several lines, or other characters that no password has")]
+    Lines,
+    #[error("it is no text in UTF-8")]
+    NoText,
 }
 
 impl SecretError {
@@ -128,7 +183,7 @@ impl SecretError {
         match self {
             Self::Unreadable(_) => "unreadable",
             Self::Empty => "empty",
-            Self::Malformed => "malformed",
+            Self::Malformed | Self::Lines | Self::NoText => "malformed",
         }
     }
 }

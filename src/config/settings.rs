@@ -9,6 +9,7 @@ use url::Url;
 
 use super::accounts::ConfigFile;
 use super::ca::CaFile;
+use super::database::Database;
 use super::duration;
 use super::files::Contents;
 use super::secret::{Credential, Secret, SecretSource};
@@ -76,8 +77,18 @@ pub struct Exporter {
     /// How long before the scraper's own deadline an answer is sent.
     pub timeout_offset: Duration,
     pub metrics: Metrics,
-    /// The file in which the counts are kept over a restart; none for memory.
-    pub state: Option<PathBuf>,
+    pub state: State,
+}
+
+/// Where the counts are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Nowhere beyond this process.
+    Memory,
+    /// A file of one exporter.
+    File(PathBuf),
+    /// A database of several.
+    Shared(Box<Database>),
 }
 
 /// The file of accounts, and what it and the files that it names held when they were read last.
@@ -148,7 +159,7 @@ impl Demo {
             config_file: None,
             timeout_offset: self.timeout_offset,
             metrics: self.metrics,
-            state: None,
+            state: State::Memory,
         }
     }
 }
@@ -202,6 +213,18 @@ impl AccountConfig {
     }
 }
 
+impl AccountConfig {
+    /// Writes what is the same for all accounts of which [`Self::shares_with`] is true, and for no others,
+    /// in whichever process. It may hold a token: it is to be hashed by a key.
+    pub fn write_grantee(&self, mut write: impl FnMut(&[u8])) {
+        let (url, id, path, token) = self.endpoint.grantee();
+        for field in [url, id, &path.to_string_lossy(), token] {
+            write(&(field.len() as u64).to_le_bytes());
+            write(field.as_bytes());
+        }
+    }
+}
+
 /// Whom the API grants a budget: by URL, and client or source of the token.
 pub(super) type Grantee<'a> = (&'a str, &'a str, &'a Path, &'a str);
 
@@ -210,7 +233,9 @@ impl Endpoint {
     pub(super) fn grantee(&self) -> Grantee<'_> {
         let (id, path, token) = match &self.credential {
             Credential::Client { id, .. } => (id.as_str(), Path::new(""), ""),
-            Credential::Token(SecretSource::File(path)) => ("", path.as_path(), ""),
+            Credential::Token(SecretSource::File(path) | SecretSource::PasswordFile(path)) => {
+                ("", path.as_path(), "")
+            }
             Credential::Token(SecretSource::Given(token)) => ("", Path::new(""), token.expose()),
         };
         (self.base_url.as_str(), id, path, token)

@@ -24,7 +24,7 @@ pub enum Role {
 }
 
 /// What `demo` brings itself.
-const OF_THE_DEMO: [&str; 9] = [
+const OF_THE_DEMO: [&str; 10] = [
     "api.base-url",
     "api.access-token-file",
     "api.client-id",
@@ -34,6 +34,7 @@ const OF_THE_DEMO: [&str; 9] = [
     "config.file",
     "state.path",
     "state.url",
+    "state.password-file",
 ];
 
 impl Verb {

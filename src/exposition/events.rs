@@ -54,6 +54,14 @@ impl EventsText {
         self
     }
 
+    /// Forgets what was written, so that other series may stand at the same places.
+    pub fn clear(&mut self) {
+        self.text.clear();
+        if let Some(pieces) = &mut self.with_created {
+            pieces.clear();
+        }
+    }
+
     /// Writes the series at these places of a log anew, with those that share their pieces. A series
     /// that was not written yet is among them, and they are in order.
     pub fn update(&mut self, log: EventType, series: &Series, changed: &[Place]) {

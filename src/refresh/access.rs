@@ -15,6 +15,7 @@ use crate::config::{Credential, Secret, SecretSource};
 use crate::event::Account;
 use crate::moment::Moment;
 use crate::saved::SavedRequests;
+use crate::store::Lease as WindowLease;
 use crate::token::{Advice, Cause, Lease, Patience};
 
 /// The first wait after a refusal is a part of the window: two logs that are read as often as the
@@ -44,6 +45,8 @@ struct Shared {
     fetching: Arc<tokio::sync::Mutex<()>>,
     /// How many logs each account reads.
     members: Mutex<BTreeMap<Account, usize>>,
+    /// The lease by which what others had paid for was taken up, where replicas share the window.
+    taken_up: tokio::sync::Mutex<Option<WindowLease>>,
 }
 
 #[derive(Debug)]
@@ -105,6 +108,7 @@ impl Access {
                 token: Mutex::new(token),
                 fetching: Arc::default(),
                 members: Mutex::default(),
+                taken_up: tokio::sync::Mutex::default(),
             }),
         }
     }
@@ -123,6 +127,23 @@ impl Access {
     pub fn take_up(&self, payer: &Account, requests: &SavedRequests, timeout: Duration) {
         let (boot, now) = (clock::boot(), clock::now());
         self.budget().take_up(payer, requests, &boot, now, timeout);
+    }
+
+    /// Holds what all accounts of a lease had paid for when it was taken, before any of them asks by it.
+    pub(super) async fn take_up_once<E>(
+        &self,
+        lease: WindowLease,
+        timeout: Duration,
+        paid: impl AsyncFnOnce() -> Result<BTreeMap<Account, SavedRequests>, E>,
+    ) -> Result<(), E> {
+        let mut taken_up = self.shared.taken_up.lock().await;
+        if *taken_up != Some(lease) {
+            for (payer, requests) in paid().await? {
+                self.take_up(&payer, &requests, timeout);
+            }
+            *taken_up = Some(lease);
+        }
+        Ok(())
     }
 
     /// Whether no request is counted any more, so that another access of the same credential would
@@ -322,7 +343,7 @@ fn patience(limit: RateLimit) -> Patience {
 async fn read(source: &SecretSource) -> Result<Secret, Trouble> {
     let reading = match source {
         SecretSource::Given(secret) => return Ok(secret.clone()),
-        SecretSource::File(_) => source.clone(),
+        SecretSource::File(_) | SecretSource::PasswordFile(_) => source.clone(),
     };
     let read = tokio::task::spawn_blocking(move || reading.read()).await;
     let detail = match read {

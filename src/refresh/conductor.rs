@@ -12,10 +12,12 @@ use jiff::tz::TimeZone;
 use tokio::sync::Semaphore;
 use tracing::{Instrument, debug};
 
-use paying::Purpose;
+use paying::{Paid, Purpose};
+use showing::End;
 
 use super::Refresher;
 use super::access::{Member, Trouble};
+use super::following::Following;
 use super::keeper::Keeper;
 use super::log::{Log, failure_of};
 use super::report::Report;
@@ -42,7 +44,7 @@ use crate::tally::{Apart, Tallies};
 use crate::window::Query;
 
 /// Where the lines of an account come from, and how they are read.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Source {
     pub client: Client,
     /// How many requests of all accounts may be on their way.
@@ -70,6 +72,7 @@ pub struct Conductor {
     tallies: Tallies,
     report: Report,
     keeper: Keeper,
+    key: [u8; 16],
     boot: String,
     /// Whether the text that is shown has to be written anew.
     changed: bool,
@@ -79,6 +82,8 @@ pub struct Conductor {
     spare_sent: Vec<Moment>,
     /// The regular scrapers as they were saved last.
     scrapers_saved: Vec<SavedScraper>,
+    /// Another replica refreshes the account now.
+    is_deposed: bool,
     _member: Member,
 }
 
@@ -88,6 +93,8 @@ enum Obstacle {
     NotBefore(Moment),
     /// There is no token, or what was paid could not be saved.
     Failed(Trouble),
+    /// Another replica refreshes the account now.
+    Deposed,
 }
 
 impl Conductor {
@@ -107,6 +114,7 @@ impl Conductor {
             tallies,
             budget,
             scrapers,
+            taken_over,
         } = restored;
         let boot = clock::boot();
         if let Some(requests) = budget {
@@ -114,8 +122,18 @@ impl Conductor {
             access.take_up(refresher.account(), &requests, source.timeout);
         }
         let now = clock::now();
-        refresher.births().resume(&scrapers, series.at_zero(), now);
-        let new_log = |(event_type, state)| Log::new(event_type, state, source.reach);
+        match taken_over {
+            Some(newest) => {
+                refresher.births().take_over(newest, series.at_zero(), now);
+            }
+            None => refresher.births().resume(&scrapers, series.at_zero(), now),
+        }
+        let new_log = |(event_type, state)| {
+            let mut log = Log::new(event_type, state, source.reach);
+            // As who refreshed it before has left it: so it is told when that is over.
+            log.failing = refresher.failing(event_type);
+            log
+        };
         let logs = states.into_iter().map(new_log).collect();
         let member = refresher
             .access()
@@ -129,14 +147,15 @@ impl Conductor {
             series,
             tallies,
             report,
+            key: keeper.key(),
             keeper,
             boot,
             changed: true,
             spent: false,
             spare_sent: Vec::new(),
             scrapers_saved: scrapers,
+            is_deposed: false,
         };
-        conductor.report.start();
         conductor.publish();
         conductor
     }
@@ -150,13 +169,32 @@ impl Conductor {
             () = self.refresh_when_wished() => {}
         }
         // Where it fails it has been logged, and there is nobody left to show it to.
-        let _ = self.save().await;
+        let _ = self.save(End::Other).await;
         self.refresher.shared.gate.is_over();
         self.hand_over();
     }
 
+    /// As [`Self::run`], where replicas share the state: until `stop` ends, or another refreshes the
+    /// account. Gives back what it counted, of which some may not be saved.
+    pub(super) async fn lead(mut self, stop: impl Future<Output = ()>) -> Following {
+        tokio::select! {
+            biased;
+            () = stop => {}
+            () = self.refresh_when_wished() => {}
+        }
+        if !self.is_deposed {
+            // Where it fails it has been logged; whoever is next reads the log again.
+            let _ = self.save(End::Other).await;
+        }
+        self.refresher.shared.gate.is_left();
+        let generation = self.refresher.births().newest();
+        let counted = (self.series, self.events, self.report);
+        Following::after(counted, self.key, generation)
+    }
+
+    /// Ends only when another refreshes the account.
     async fn refresh_when_wished(&mut self) {
-        loop {
+        while !self.is_deposed {
             self.refresher.shared.gate.wished().await;
             let span = next_refresh(self.refresher.account());
             self.refresh().instrument(span).await;
@@ -184,18 +222,22 @@ impl Conductor {
                 // Nothing is under way: the next scrape may try again.
                 Err(Obstacle::NotBefore(_)) => self.logs.iter_mut().for_each(Log::never_mind),
                 Err(Obstacle::Failed(trouble)) => self.fail(turn, trouble.failure, trouble.detail),
+                Err(Obstacle::Deposed) => return,
             }
         }
         self.logs.iter_mut().for_each(Log::end);
-        self.show().await;
+        self.show(End::OfRefresh).await;
         // As old as the oldest read in it; none, if a log could not be asked.
         let began = self.logs.iter().map(Log::began).min().flatten();
         self.refresher.shared.gate.ends(began);
+        if let Some(joint) = self.refresher.joint() {
+            joint.bell.refreshed();
+        }
     }
 
     /// Shows what there is and waits; then logs that scrapes wish to be fresh join in.
     async fn wait_for_the_window(&mut self, until: Moment) {
-        self.show().await;
+        self.show(End::Other).await;
         self.refresher.shared.gate.is_out_of_budget();
         let now = clock::now();
         for log in self.logs.iter().filter(|log| log.wants(false).is_some()) {
@@ -226,7 +268,7 @@ impl Conductor {
                 () = shared.gate.wished() => wished = true,
             }
             if self.are_ripe() {
-                self.show().await;
+                self.show(End::Other).await;
             }
             shared.gate.is_out_of_budget();
         }
@@ -247,14 +289,18 @@ impl Conductor {
         // Before a slot is taken: whatever others take, a slot is held from sending on.
         let in_flight = Arc::clone(&self.source.in_flight).acquire_owned().await;
         let token = self.token(turn).await?;
-        let slot = self.pay(turn, Purpose::Page).await?;
-        self.ask(turn, query, &token, slot).await;
+        let paid = self.pay(turn, Purpose::Page).await?;
+        self.ask(turn, query, &token, paid).await;
         drop(in_flight);
         Ok(())
     }
 
-    async fn ask(&mut self, turn: usize, query: Query, token: &Secret, slot: Slot) {
+    async fn ask(&mut self, turn: usize, query: Query, token: &Secret, paid: Paid) {
         let is_to_spare = self.is_to_spare(turn);
+        // It is asked again, by another place.
+        let Some(slot) = self.is_sent(paid) else {
+            return;
+        };
         let Some(log) = self.logs.get_mut(turn) else {
             return;
         };

@@ -28,6 +28,17 @@ struct State {
     phase: Phase,
     /// How many refreshes have ended, or come to the end of the budget.
     ended: u64,
+    /// When a scrape wished first for one that did not end yet.
+    wished_at: Option<Moment>,
+}
+
+impl State {
+    /// A refresh has ended, or nobody is to wait for it any more.
+    fn is_left_at(&mut self, phase: Phase) {
+        self.phase = phase;
+        self.ended += 1;
+        self.wished_at = None;
+    }
 }
 
 /// How a scrape's wait ended.
@@ -80,6 +91,7 @@ impl Gate {
         let state = State {
             phase: Phase::Idle { began: None },
             ended: 0,
+            wished_at: None,
         };
         Self {
             min_interval,
@@ -96,24 +108,29 @@ impl Gate {
 
     pub(super) fn wish(&self, now: Moment) -> Wish {
         let mut states = self.state.subscribe();
-        let State { phase, ended } = *states.borrow_and_update();
+        let State { phase, ended, .. } = *states.borrow_and_update();
         match phase {
             Phase::Idle { began: Some(began) } if now.since(began) < self.young() => {
                 Wish(Awaited::Nothing(Waited::Fresh))
             }
             Phase::OutOfBudget => {
-                self.wish_for(ended + 1);
+                self.wish_for(ended + 1, now);
                 Wish(Awaited::Nothing(Waited::Stale))
             }
             Phase::Over => Wish(Awaited::Nothing(Waited::Stale)),
             Phase::Idle { .. } | Phase::Running => {
-                self.wish_for(ended + 1);
+                self.wish_for(ended + 1, now);
                 Wish(Awaited::After { ended, states })
             }
         }
     }
 
-    fn wish_for(&self, refresh: u64) {
+    fn wish_for(&self, refresh: u64, now: Moment) {
+        self.state.send_if_modified(|state| {
+            state.wished_at.get_or_insert(now);
+            // Nobody waits for that.
+            false
+        });
         self.wished.send_if_modified(|wished| {
             let later = refresh > *wished;
             *wished = refresh.max(*wished);
@@ -140,26 +157,50 @@ impl Gate {
 
     /// Nobody refreshes any more, so that nobody is to wait.
     pub(super) fn is_over(&self) {
-        self.state.send_modify(|state| {
-            state.phase = Phase::Over;
-            state.ended += 1;
-        });
+        self.state
+            .send_modify(|state| state.is_left_at(Phase::Over));
     }
 
     pub(super) fn is_out_of_budget(&self) {
-        self.state.send_modify(|state| {
-            state.phase = Phase::OutOfBudget;
-            state.ended += 1;
+        self.state
+            .send_modify(|state| state.is_left_at(Phase::OutOfBudget));
+    }
+
+    /// Another process refreshes, and began the last time at `began`. Who wishes for something as young as
+    /// that has it, and who wished for it before.
+    pub(super) fn learns(&self, began: Moment, now: Moment) {
+        let phase = Phase::Idle { began: Some(began) };
+        let state = *self.state.borrow();
+        let is_wished = self.is_wished();
+        let is_known = state.phase == phase && !is_wished;
+        let is_answer = is_wished && state.wished_at.is_some_and(|wished| wished <= began);
+        if (is_answer || now.since(began) < self.young()) && !is_known {
+            self.state.send_modify(|state| state.is_left_at(phase));
+        }
+    }
+
+    /// What was refreshed last is not what is to be shown, however young it is.
+    pub(super) fn expires(&self) {
+        self.state.send_if_modified(|state| {
+            if matches!(state.phase, Phase::Idle { .. }) {
+                state.phase = Phase::Idle { began: None };
+            }
+            // Nobody waits for that.
+            false
         });
+    }
+
+    /// Nobody refreshes in this process any more, but another one will.
+    pub(super) fn is_left(&self) {
+        self.state
+            .send_modify(|state| state.is_left_at(Phase::Idle { began: None }));
     }
 
     /// The refresh ended, and what it shows was asked for from `began` on; none, if it could not ask
     /// for all of it.
     pub(super) fn ends(&self, began: Option<Moment>) {
-        self.state.send_modify(|state| {
-            state.phase = Phase::Idle { began };
-            state.ended += 1;
-        });
+        self.state
+            .send_modify(|state| state.is_left_at(Phase::Idle { began }));
     }
 }
 
@@ -193,6 +234,47 @@ mod tests {
         assert_eq!(gate.wish(at(110)).wait(Duration::ZERO).await, Waited::Fresh);
         let old = gate.wish(at(116));
         assert_eq!(old.wait(Duration::from_secs(1)).await, Waited::Stale);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_for_another_process_has_what_that_refreshed_lately() {
+        let gate = Gate::new(Duration::from_secs(15));
+        let wish = gate.wish(at(100));
+        gate.learns(at(80), at(100));
+        assert!(gate.is_wished(), "that is too old");
+        gate.learns(at(99), at(101));
+        assert_eq!(wish.wait(LONG).await, Waited::Fresh);
+        assert_eq!(gate.wish(at(110)).wait(Duration::ZERO).await, Waited::Fresh);
+        let late = gate.wish(at(120));
+        gate.is_out_of_budget();
+        assert_eq!(late.wait(LONG).await, Waited::Stale, "nobody comes");
+        gate.learns(at(100), at(120));
+        let next = gate.wish(at(121)).wait(LONG).await;
+        assert_eq!(
+            next,
+            Waited::Stale,
+            "nobody waits again for one who does not come"
+        );
+        gate.learns(at(121), at(122));
+        assert_eq!(gate.wish(at(123)).wait(LONG).await, Waited::Fresh);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_wished_before_another_process_began_has_that_however_old_it_is() {
+        let gate = Gate::new(Duration::ZERO);
+        let wish = gate.wish(at(100));
+        gate.learns(at(99), at(101));
+        assert!(gate.is_wished(), "that began before");
+        gate.learns(at(100), at(107));
+        assert_eq!(wish.wait(LONG).await, Waited::Fresh);
+        let late = gate.wish(at(110));
+        gate.is_out_of_budget();
+        assert_eq!(late.wait(LONG).await, Waited::Stale);
+        gate.wish(at(111));
+        gate.learns(at(111), at(112));
+        let next = gate.wish(at(120));
+        gate.learns(at(121), at(122));
+        assert_eq!(next.wait(LONG).await, Waited::Fresh, "it comes again");
     }
 
     const LONG: Duration = Duration::from_secs(3_600);

@@ -3,32 +3,50 @@
 //! The refresh is a task of its own: a scrape wishes for one and waits for its end, or for the
 //! scrape's deadline, or not at all where the request window is used up. Scrapes that wish at the
 //! same time share one refresh, and a scraper that hangs up stops nothing.
+//!
+//! Where replicas share the state, three tasks more do what is asked of all accounts together: the
+//! `beater` says that this replica lives, and spreads the leases; the `looker` shows what others have saved,
+//! and asks them for refreshes; and a `seat` for each account follows, or leads by a conductor.
 
 mod access;
+mod beater;
+mod bell;
 mod conductor;
+mod following;
 mod gate;
 mod keeper;
 mod log;
+mod looker;
 mod report;
 mod restored;
 mod room;
 mod roster;
+mod seat;
+mod spread;
 mod standing;
 mod traced;
 
 pub use access::Access;
+pub use beater::{Beater, Offices};
+pub use bell::Bell;
 pub use conductor::{Conductor, Source};
+pub use following::Following;
 pub use gate::{Waited, Wish};
 pub use keeper::Keeper;
+pub use looker::Looker;
 pub use report::Report;
 pub use restored::Restored;
 pub use roster::Roster;
+pub use seat::Seat;
 pub use standing::{LogStanding, Standing};
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use crate::births::{Births, Generation, Scraper, ZeroFor};
+use tokio::sync::watch;
+
+use crate::api::failure::Failure;
+use crate::births::{Births, Generation, SavedScraper, Scraper, ZeroFor};
 use crate::budget::Budget;
 use crate::catalogue::{BUDGET_LEFT, REGULAR_SCRAPERS, TOKEN_EXPIRY};
 use crate::clock;
@@ -36,7 +54,12 @@ use crate::event::{Account, EventType};
 use crate::exposition::{Format, Row};
 use crate::meters::Meters;
 use crate::moment::Moment;
+use crate::series::Series;
+use crate::store::AccountId;
 use gate::Gate;
+
+/// The version of what was never shown.
+const NEVER: i64 = -1;
 
 /// An account as scrapes see it. Clones are handles to the same one.
 #[derive(Clone, Debug)]
@@ -52,6 +75,23 @@ struct Shared {
     births: Mutex<Births>,
     shown: RwLock<Shown>,
     logs: Mutex<Vec<LogStanding>>,
+    /// Where replicas share the counts.
+    shared: Option<Joint>,
+}
+
+/// What an account has in common with other replicas.
+#[derive(Debug)]
+struct Joint {
+    id: AccountId,
+    bell: Arc<Bell>,
+    /// The version that is shown.
+    version: watch::Sender<i64>,
+    /// What is known of the counts while another replica refreshes them.
+    following: Mutex<Option<Following>>,
+    /// What was shown once and the database has lost: nothing less is shown.
+    floor: Mutex<Option<Series>>,
+    /// The regular scrapers as they were told the others.
+    told: Mutex<Vec<SavedScraper>>,
 }
 
 /// The event counters that may be shown. Clones are the same text.
@@ -82,6 +122,35 @@ impl Refresher {
         min_interval: Duration,
         zero_for: ZeroFor,
     ) -> Self {
+        Self::with(account, access, (min_interval, zero_for), None)
+    }
+
+    /// The same, of a state that replicas share, in which the account has this number. The bell tells
+    /// what is to be asked of the others.
+    pub fn of_replicas(
+        account: Account,
+        access: Access,
+        times: (Duration, ZeroFor),
+        id: AccountId,
+        bell: Arc<Bell>,
+    ) -> Self {
+        let joint = Joint {
+            id,
+            bell,
+            version: watch::Sender::new(NEVER),
+            following: Mutex::default(),
+            floor: Mutex::default(),
+            told: Mutex::default(),
+        };
+        Self::with(account, access, times, Some(joint))
+    }
+
+    fn with(
+        account: Account,
+        access: Access,
+        (min_interval, zero_for): (Duration, ZeroFor),
+        shared: Option<Joint>,
+    ) -> Self {
         Self {
             shared: Arc::new(Shared {
                 account,
@@ -90,6 +159,7 @@ impl Refresher {
                 births: Mutex::new(Births::new(zero_for)),
                 shown: RwLock::default(),
                 logs: Mutex::default(),
+                shared,
             }),
         }
     }
@@ -101,7 +171,11 @@ impl Refresher {
     /// Wishes for a refresh at `now`, unless the last one is young enough. Who waits for its end does
     /// not wait for the request window.
     pub fn wish(&self, now: Moment) -> Wish {
-        self.shared.gate.wish(now)
+        let wish = self.shared.gate.wish(now);
+        if let Some(joint) = self.joint().filter(|_| self.shared.gate.is_wished()) {
+            joint.bell.wished();
+        }
+        wish
     }
 
     /// The event counters that may be shown.
@@ -118,6 +192,9 @@ impl Refresher {
     /// Notes that a scraper was sent this in full.
     pub fn served(&self, scraper: Scraper, shown: &Shown) {
         self.births().served(scraper, shown.generation);
+        if let Some(joint) = self.joint() {
+            joint.bell.served();
+        }
     }
 
     /// Sets the metrics that change with time alone.
@@ -152,6 +229,13 @@ impl Refresher {
         }
     }
 
+    /// Why the last refresh of a log failed, if it did.
+    fn failing(&self, log: EventType) -> Option<Failure> {
+        let logs = self.logs();
+        let known = logs.iter().find(|known| known.event_type == log);
+        known.and_then(|known| known.failing)
+    }
+
     fn logs(&self) -> MutexGuard<'_, Vec<LogStanding>> {
         let logs = self.shared.logs.lock();
         logs.unwrap_or_else(PoisonError::into_inner)
@@ -168,6 +252,14 @@ impl Refresher {
     fn births(&self) -> MutexGuard<'_, Births> {
         let births = self.shared.births.lock();
         births.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+        mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn joint(&self) -> Option<&Joint> {
+        self.shared.shared.as_ref()
     }
 
     fn show(&self, text: Shown) {

@@ -14,7 +14,7 @@ use crate::api::failure::Failure;
 use crate::catalogue::{
     AMBIGUOUS_READS, BUDGET, BUDGET_WINDOW, DELAY, FAILING, GAPS, LINES_BEHIND, MISSED_LINES,
     NEWEST_LINE_TIMESTAMP, ORDER, READ_TIMESTAMP, READING_LINES, READY, REFRESH_FAILURES,
-    REFRESHES, REQUEST_DURATION, REQUESTS, TOKEN_REQUESTS, UNATTRIBUTED, UNPARSABLE,
+    REFRESHES, REPLICA_LEADS, REQUEST_DURATION, REQUESTS, TOKEN_REQUESTS, UNATTRIBUTED, UNPARSABLE,
     UNSETTLED_LINES, UP,
 };
 use crate::clock;
@@ -24,6 +24,7 @@ use crate::meters::Meters;
 use crate::moment::Moment;
 use crate::order::Order;
 use crate::plan::{LogState, Outcome, Read};
+use crate::saved::SavedStanding;
 use crate::series::Series;
 use crate::sighting::{Sighting, What};
 use crate::tally::{Apart, Tallies};
@@ -63,7 +64,7 @@ impl Report {
         meters.set(BUDGET, &[&account], f64::from(limit.requests));
         meters.set(BUDGET_WINDOW, &[&account], limit.window.as_secs_f64());
         *refresher.logs() = logs.iter().copied().map(LogStanding::new).collect();
-        Self {
+        let report = Self {
             account,
             refresher: refresher.clone(),
             logs: logs.to_vec(),
@@ -74,11 +75,13 @@ impl Report {
             failed: BTreeSet::new(),
             unparsable_unsaid: 0,
             not_renewed: None,
-        }
+        };
+        report.start();
+        report
     }
 
     /// Makes every series that will come known at 0.
-    pub(super) fn start(&self) {
+    fn start(&self) {
         let account = self.account.as_str();
         let meters = &self.meters;
         meters.set(UP, &[account], 0.0);
@@ -166,6 +169,54 @@ impl Report {
         let labels = [self.account.as_str(), log.as_str()];
         self.meters
             .raise(NEWEST_LINE_TIMESTAMP, &labels, newest.unix_seconds() as f64);
+        let newest = u64::try_from(newest.unix_seconds()).map(Duration::from_secs);
+        self.refresher.stands(log, |standing| {
+            standing.newest_line = standing.newest_line.max(newest.ok());
+        });
+    }
+
+    /// Whether this log is read.
+    pub(super) fn reads(&self, log: EventType) -> bool {
+        self.logs.contains(&log)
+    }
+
+    /// Shows how the account stands, as who refreshes it says.
+    pub(super) fn follow(&mut self, saved: &SavedStanding, complete: &[EventType]) {
+        let account = self.account.clone();
+        let meters = Arc::clone(&self.meters);
+        for log in &saved.logs {
+            if !self.reads(log.event_type) {
+                continue;
+            }
+            let labels = [account.as_str(), log.event_type.as_str()];
+            let is_complete = complete.contains(&log.event_type);
+            let seconds = |time: Option<Duration>| time.unwrap_or_default().as_secs_f64();
+            meters.set(READ_TIMESTAMP, &labels, seconds(log.read));
+            meters.set(NEWEST_LINE_TIMESTAMP, &labels, seconds(log.newest_line));
+            meters.set(READY, &labels, f64::from(u8::from(is_complete)));
+            meters.set(LINES_BEHIND, &labels, log.behind as f64);
+            meters.set(UNSETTLED_LINES, &labels, log.unsettled as f64);
+            self.order(log.event_type, log.order);
+            self.refresher.stands(log.event_type, |standing| {
+                (standing.read, standing.newest_line) = (log.read, log.newest_line);
+                (standing.behind, standing.unsettled) = (log.behind, log.unsettled);
+                (standing.order, standing.is_complete) = (log.order, is_complete);
+            });
+            let known = |reason: &str| Failure::ALL.into_iter().find(|one| one.reason() == reason);
+            self.failing(log.event_type, log.failing.and_then(known));
+        }
+        self.up(saved.up);
+    }
+
+    fn order(&self, log: EventType, order: Option<Order>) {
+        for one in [Order::NewestFirst, Order::OldestFirst] {
+            let labels = [self.account.as_str(), log.as_str(), one.as_str()];
+            if order == Some(one) {
+                self.meters.set(ORDER, &labels, 1.0);
+            } else {
+                self.meters.forget(ORDER, &labels);
+            }
+        }
     }
 
     /// What was counted anew; of history, how late it came says nothing.
@@ -236,6 +287,11 @@ impl Report {
         self.refresher.stands(log, |standing| {
             standing.read = Some(now);
             standing.is_complete = state.is_complete();
+            standing.order = state.order();
+            if let Outcome::Read(read) = outcome {
+                standing.behind = read.behind;
+                standing.unsettled = state.ledger().uncounted();
+            }
         });
         meters.set(READY, &labels, f64::from(u8::from(state.is_complete())));
         if let Outcome::Read(read) = outcome {
@@ -244,14 +300,7 @@ impl Report {
             meters.set(UNSETTLED_LINES, &labels, state.ledger().uncounted() as f64);
             self.warn_of_lost(log, read);
         }
-        for order in [Order::NewestFirst, Order::OldestFirst] {
-            let labels = [account, log.as_str(), order.as_str()];
-            if state.order() == Some(order) {
-                meters.set(ORDER, &labels, 1.0);
-            } else {
-                meters.forget(ORDER, &labels);
-            }
-        }
+        self.order(log, state.order());
         if first_time {
             info!(account, event_type = %log, order = state.order().map_or("unknown", Order::as_str), "the log was read as far back as the lookback: its events are shown from now on");
         }
@@ -347,6 +396,13 @@ impl Report {
             let labels = [self.account.as_str(), log.as_str()];
             self.meters.set(READING_LINES, &labels, lines as f64);
         }
+    }
+
+    /// Whether this replica refreshes the account.
+    pub(super) fn leads(&self, leads: bool) {
+        let value = f64::from(u8::from(leads));
+        self.meters
+            .set(REPLICA_LEADS, &[self.account.as_str()], value);
     }
 
     /// Whether the last refresh of every log worked.

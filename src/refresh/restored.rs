@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::tz::TimeZone;
 
-use crate::births::SavedScraper;
+use crate::births::{Generation, SavedScraper};
 use crate::event::{EventType, Minute};
 use crate::plan::{LogState, OrderSetting};
 use crate::saved::{Saved, SavedBucket, SavedLog, SavedRequests};
@@ -21,6 +21,8 @@ pub struct Restored {
     pub tallies: Tallies,
     pub budget: Option<SavedRequests>,
     pub scrapers: Vec<SavedScraper>,
+    /// Of what another process refreshed until now, the newest generation that was shown.
+    pub taken_over: Option<Generation>,
 }
 
 impl Restored {
@@ -53,6 +55,7 @@ impl Restored {
             series,
             budget: saved.requests,
             scrapers: saved.scrapers.unwrap_or_default(),
+            taken_over: None,
         }
     }
 }

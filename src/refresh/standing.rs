@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use crate::api::failure::Failure;
 use crate::event::{Account, EventType};
+use crate::order::Order;
+use crate::saved::SavedLogStanding;
 
 /// An account as it is now.
 #[derive(Clone, Debug)]
@@ -26,6 +28,12 @@ pub struct LogStanding {
     pub failing: Option<Failure>,
     /// Whether it was read once as far back as it has to be, so that its events are shown.
     pub is_complete: bool,
+    /// When its newest line was logged, since the Unix epoch.
+    pub newest_line: Option<Duration>,
+    /// Lines that were not read yet, and those that could not be told apart, at most.
+    pub behind: u64,
+    pub unsettled: u64,
+    pub order: Option<Order>,
 }
 
 impl LogStanding {
@@ -35,6 +43,23 @@ impl LogStanding {
             read: None,
             failing: None,
             is_complete: false,
+            newest_line: None,
+            behind: 0,
+            unsettled: 0,
+            order: None,
+        }
+    }
+
+    /// As others are told of it.
+    pub(super) fn saved(&self) -> SavedLogStanding {
+        SavedLogStanding {
+            event_type: self.event_type,
+            read: self.read,
+            newest_line: self.newest_line,
+            behind: self.behind,
+            unsettled: self.unsettled,
+            order: self.order,
+            failing: self.failing.map(Failure::reason),
         }
     }
 }

@@ -1,10 +1,12 @@
 //! `check`: looks at configuration, credentials and one page of each log, and says what was seen.
 
 use std::io::{self, Write};
+use std::sync::Arc;
 
 use crate::api::client::Clients;
 use crate::check::{self, Purse, Report, look_at_state};
-use crate::config::{AccountConfig, Check, CheckFormat, Exporter};
+use crate::config::{AccountConfig, Check, CheckFormat, Exporter, State};
+use crate::store::{Eyes, Sight};
 
 /// Looks at every account, writes what was seen to standard output, and returns whether nothing failed.
 pub async fn check(asked: Check) -> bool {
@@ -20,7 +22,12 @@ pub async fn check(asked: Check) -> bool {
         ..
     } = exporter;
     let is_text = format == CheckFormat::Text;
-    let seen = look_at_state(state.as_deref()).await;
+    let sight = match state {
+        State::Memory => None,
+        State::File(path) => Some(Arc::new(Sight::File(path))),
+        State::Shared(database) => Some(Arc::new(Sight::Database(Box::new(Eyes::on(*database))))),
+    };
+    let seen = look_at_state(sight.as_deref()).await;
     tell(is_text, &seen.text());
     let mut report = Report {
         state: seen,
@@ -33,7 +40,7 @@ pub async fn check(asked: Check) -> bool {
         let client = clients.client(&endpoint.base_url, endpoint.ca.as_ref(), timeout);
         let client = client.map_err(|error| error.to_string());
         let purse = purse_of(config, &mut purses, || {
-            Purse::of(config, &accounts, state.as_deref())
+            Purse::of(config, &accounts, sight.clone())
         });
         let account = check::account(config, client, purse, &metrics, &report.state).await;
         tell(is_text, &account.text());

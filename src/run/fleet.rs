@@ -1,13 +1,16 @@
 //! The accounts that are refreshed, as they are configured now.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::Hasher;
 use std::sync::Arc;
 use std::time::Duration;
 
+use siphasher::sip128::{Hasher128, SipHasher13};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
+use super::joint::Joint;
 use crate::api::client::{Client, ClientError, Clients};
 use crate::catalogue::UP;
 use crate::clock;
@@ -47,6 +50,8 @@ pub struct Common {
     pub store: Store,
     pub meters: Arc<Meters>,
     pub metrics: Metrics,
+    /// Where replicas share the state.
+    pub joint: Option<Joint>,
 }
 
 /// A task for each account.
@@ -57,7 +62,7 @@ pub struct Fleet {
     running: BTreeMap<Account, Running>,
     /// Those of accounts that are gone stay while their window holds requests: the API still counts
     /// them.
-    accesses: Vec<(AccountConfig, Access)>,
+    accesses: BTreeMap<Grantee, Known>,
     in_flight: Arc<Semaphore>,
     broken: mpsc::UnboundedSender<Account>,
     /// What accounts had paid for in the process before that have another name now, or none, together
@@ -65,6 +70,17 @@ pub struct Fleet {
     left_behind: Option<(Account, SavedRequests)>,
     /// Whether the first accounts have taken over.
     has_begun: bool,
+}
+
+/// What tells those apart to whom the API grants a budget: a hash, since it may be of a token.
+type Grantee = u128;
+
+/// What the credential of accounts opens.
+#[derive(Debug)]
+struct Known {
+    access: Access,
+    /// Whether it was made for the accounts that take over now.
+    is_new: bool,
 }
 
 #[derive(Debug)]
@@ -87,7 +103,7 @@ impl Fleet {
             common,
             roster,
             running: BTreeMap::new(),
-            accesses: Vec::new(),
+            accesses: BTreeMap::new(),
             in_flight: Arc::new(Semaphore::new(IN_FLIGHT_AT_MOST)),
             broken,
             left_behind: None,
@@ -101,13 +117,17 @@ impl Fleet {
     /// again.
     pub async fn take_over(&mut self, configs: Vec<AccountConfig>) -> Result<(), FleetError> {
         let clients = self.clients(&configs)?;
-        let known = self.accesses.len();
+        if let Some(joint) = &self.common.joint {
+            joint.want(&configs).await?;
+        }
+        let known = self.accesses.values_mut();
+        known.for_each(|known| known.is_new = false);
         self.find_left_behind(&configs).await?;
         self.part_with_all_but(&configs).await;
         let mut failed = Ok(());
         for (config, client) in configs.iter().zip(clients) {
             let Some(client) = client else { continue };
-            if let Err(error) = self.begin(config.clone(), client, known).await {
+            if let Err(error) = self.begin(config.clone(), client).await {
                 failed = failed.and(Err(error));
             }
         }
@@ -140,12 +160,15 @@ impl Fleet {
         Ok(())
     }
 
-    /// Stops all tasks, and waits until each has saved what it counted.
+    /// Stops all tasks, and waits until each has saved what it counted; then gives the leases back.
     pub async fn stop(&mut self) {
         self.running.values_mut().for_each(Running::tell_to_stop);
         while let Some(mut first) = self.running.first_entry() {
             first.get_mut().has_stopped().await;
             first.remove();
+        }
+        if let Some(joint) = &self.common.joint {
+            joint.leave().await;
         }
     }
 
@@ -200,37 +223,34 @@ impl Fleet {
         }
     }
 
-    /// Of the accesses, so many were there before this configuration.
-    async fn begin(
-        &mut self,
-        config: AccountConfig,
-        client: Client,
-        known: usize,
-    ) -> Result<(), FleetError> {
-        let (nth, access) = self.access(&config);
-        let is_new = nth >= known;
-        let (refresher, conductor) = conduct(
-            &self.common,
-            &config,
-            client,
-            access,
-            is_new,
-            &self.in_flight,
-        )
-        .await
-        .map_err(|error| FleetError::State {
-            account: config.name.clone(),
-            error,
-        })?;
+    async fn begin(&mut self, config: AccountConfig, client: Client) -> Result<(), FleetError> {
+        let (access, is_new) = self.access(&config);
+        let source = source(&self.common, &config, client, &self.in_flight);
         let (stop, told_to_stop) = oneshot::channel::<()>();
-        let alarm = Alarm::of(&config.name, &self.broken);
-        let task = tokio::spawn(async move {
-            let stopped = conductor.run(async {
-                let _ = told_to_stop.await;
+        let told_to_stop = async {
+            let _ = told_to_stop.await;
+        };
+        let (refresher, task) = if let Some(joint) = &self.common.joint {
+            let (refresher, seat) = joint.seat(&self.common, &config, source, access);
+            let alarm = Alarm::of(&config.name, &self.broken);
+            let task = tokio::spawn(async move {
+                seat.run(told_to_stop).await;
+                alarm.disarm();
             });
-            stopped.await;
-            alarm.disarm();
-        });
+            (refresher, task)
+        } else {
+            let conducted = conduct(&self.common, &config, source, access, is_new).await;
+            let (refresher, conductor) = conducted.map_err(|error| FleetError::State {
+                account: config.name.clone(),
+                error,
+            })?;
+            let alarm = Alarm::of(&config.name, &self.broken);
+            let task = tokio::spawn(async move {
+                conductor.run(told_to_stop).await;
+                alarm.disarm();
+            });
+            (refresher, task)
+        };
         let name = config.name.clone();
         let running = Running {
             config,
@@ -242,31 +262,33 @@ impl Fleet {
         Ok(())
     }
 
-    /// What the credential of the account opens, and its place among all.
-    fn access(&mut self, config: &AccountConfig) -> (usize, Access) {
-        let shares = |(known, _): &(AccountConfig, Access)| known.shares_with(config);
-        if let Some(nth) = self.accesses.iter().position(shares)
-            && let Some((_, access)) = self.accesses.get(nth)
-        {
+    /// What the credential of the account opens, and whether it was made for the accounts that take over
+    /// now.
+    fn access(&mut self, config: &AccountConfig) -> (Access, bool) {
+        let grantee = grantee(config);
+        if let Some(Known { access, is_new }) = self.accesses.get(&grantee) {
             access.limit_to(config.limits.rate);
             access.is_known_by(config.endpoint.credential.clone());
-            return (nth, access.clone());
+            return (access.clone(), *is_new);
         }
         let Limits { rate, timeout, .. } = config.limits;
         let access = Access::new(config.endpoint.credential.clone(), rate);
         if let Some((payer, requests)) = &self.left_behind {
             access.take_up(payer, requests, timeout);
         }
-        self.accesses.push((config.clone(), access.clone()));
-        (self.accesses.len() - 1, access)
+        let known = Known {
+            access: access.clone(),
+            is_new: true,
+        };
+        self.accesses.insert(grantee, known);
+        (access, true)
     }
 
     fn forget_accesses(&mut self) {
-        let running = &self.running;
-        self.accesses.retain(|(config, access)| {
-            let is_used = running.values().any(|one| one.config.shares_with(config));
-            is_used || !access.is_idle()
-        });
+        let running = self.running.values();
+        let used: BTreeSet<Grantee> = running.map(|one| grantee(&one.config)).collect();
+        self.accesses
+            .retain(|grantee, known| used.contains(grantee) || !known.access.is_idle());
     }
 
     /// Serves the accounts in the order of the configuration.
@@ -339,36 +361,45 @@ impl Drop for Alarm {
 async fn conduct(
     common: &Common,
     config: &AccountConfig,
-    client: Client,
+    source: Source,
     access: Access,
     is_access_new: bool,
-    in_flight: &Arc<Semaphore>,
 ) -> Result<(Refresher, Conductor), StoreError> {
-    let AccountConfig {
-        name,
-        endpoint: _,
-        limits: allowed,
-        reading,
-        labels,
-        rules,
-    } = config;
-    let Common {
-        store,
-        meters,
-        metrics,
-    } = common;
+    let AccountConfig { name, limits, .. } = config;
+    let (meters, metrics) = (&common.meters, &common.metrics);
     let mut restored = restored(common, name, config).await?;
     if !is_access_new {
         // It knows better than what was saved what it holds.
         restored.budget = None;
     }
-    let keeper = Keeper::new(store.clone(), name.clone(), Arc::clone(meters));
-    let refresher = Refresher::new(name.clone(), access, allowed.min_interval, metrics.zero_for);
-    let report = Report::new(&refresher, &reading.logs, Arc::clone(meters));
-    let source = Source {
+    let keeper = Keeper::new(common.store.clone(), name.clone(), Arc::clone(meters));
+    let refresher = Refresher::new(name.clone(), access, limits.min_interval, metrics.zero_for);
+    let report = Report::new(&refresher, &source.logs, Arc::clone(meters));
+    let events = events_text(common, config);
+    let conductor = Conductor::new(refresher.clone(), source, restored, events, report, keeper);
+    Ok((refresher, conductor))
+}
+
+pub(super) fn events_text(common: &Common, config: &AccountConfig) -> EventsText {
+    EventsText::new(&config.name, common.metrics.created).with_labels(&config.labels)
+}
+
+fn source(
+    common: &Common,
+    config: &AccountConfig,
+    client: Client,
+    in_flight: &Arc<Semaphore>,
+) -> Source {
+    let AccountConfig {
+        limits,
+        reading,
+        rules,
+        ..
+    } = config;
+    Source {
         client,
         in_flight: Arc::clone(in_flight),
-        timeout: allowed.timeout,
+        timeout: limits.timeout,
         logs: reading.logs.clone(),
         order: reading.order,
         reach: Reach {
@@ -376,13 +407,17 @@ async fn conduct(
             lateness_minutes: whole_minutes(reading.lateness),
         },
         zone: reading.zone.clone(),
-        hostnames: metrics.hostnames.clone(),
-        key: FingerprintKey::new(&store.identity().key),
+        hostnames: common.metrics.hostnames.clone(),
+        key: FingerprintKey::new(&common.store.identity().key),
         rules: rules.clone(),
-    };
-    let events = EventsText::new(name, metrics.created).with_labels(labels);
-    let conductor = Conductor::new(refresher.clone(), source, restored, events, report, keeper);
-    Ok((refresher, conductor))
+    }
+}
+
+pub(super) fn series_limits(metrics: &Metrics) -> SeriesLimits {
+    SeriesLimits {
+        series: metrics.max_series,
+        events: metrics.max_events,
+    }
 }
 
 async fn restored(
@@ -390,12 +425,8 @@ async fn restored(
     name: &Account,
     config: &AccountConfig,
 ) -> Result<Restored, StoreError> {
-    let Common { store, metrics, .. } = common;
-    let limits = SeriesLimits {
-        series: metrics.max_series,
-        events: metrics.max_events,
-    };
-    let mut series = Series::new(limits, store.identity().key);
+    let (store, metrics) = (&common.store, &common.metrics);
+    let mut series = Series::new(series_limits(metrics), store.identity().key);
     let mut of_before = 0_u64;
     let each = |one: SavedSeries| {
         of_before += u64::from(!metrics.hostnames.may_show(one.event.labels().hostname));
@@ -416,6 +447,12 @@ async fn restored(
         reading.order,
         &reading.zone,
     ))
+}
+
+fn grantee(config: &AccountConfig) -> Grantee {
+    let mut hasher = SipHasher13::new();
+    config.write_grantee(|bytes| hasher.write(bytes));
+    hasher.finish128().as_u128()
 }
 
 /// Minutes of log time, begun ones too.

@@ -4,6 +4,7 @@ mod check;
 mod demo;
 mod fleet;
 mod healthcheck;
+mod joint;
 mod listen;
 mod reload;
 mod serve;

@@ -2,8 +2,8 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use tokio::net::TcpListener;
@@ -12,16 +12,23 @@ use tokio::sync::mpsc;
 use tracing::{info, warn};
 
 use super::fleet::{Common, Fleet};
+use super::joint::Joint;
 use super::listen::listen;
 use super::reload::Reloader;
 use crate::catalogue::{BUILD, STATE, STATE_CREATED};
 use crate::clock;
-use crate::config::{self, AccountConfig};
+use crate::config::{self, AccountConfig, Database, State};
 use crate::meters::{Created, Meters};
 use crate::refresh::Roster;
 use crate::saved::Identity;
 use crate::server::{self, Porter};
-use crate::store::Store;
+use crate::store::{Store, StoreError};
+
+/// Between two tries to reach the database at the start.
+const CONNECT_EVERY: Duration = Duration::from_secs(1);
+
+/// For the counts of all accounts, which may be many.
+const FIRST_LOOK_AT_MOST: Duration = Duration::from_mins(1);
 
 /// Serves until `stop` ends. `ready` is told the addresses once they accept connections.
 pub async fn serve(
@@ -40,22 +47,36 @@ pub async fn serve(
     let hangups = signal(SignalKind::hangup())?;
     let meters = Arc::new(Meters::new().context("the catalogue of metrics breaks a rule")?);
     meters.set(BUILD, &[env!("CARGO_PKG_VERSION")], 1.0);
-    let store = open(state.as_deref(), &accounts, &meters).await?;
+    let mut stop = std::pin::pin!(stop);
+    let store = tokio::select! {
+        biased;
+        () = &mut stop => return Ok(()),
+        opened = open(state, &accounts, &meters) => opened?,
+    };
     if metrics.created {
         meters.say_created(Created {
             process: clock::unix_now(),
             state: store.identity().created,
         });
     }
+    let (roster, joint) = match store.of_replicas() {
+        Some(shared) => {
+            let (roster, joint) = Joint::start(shared, &meters);
+            (roster, Some(joint))
+        }
+        None => (Arc::new(Roster::default()), None),
+    };
     let common = Common {
         store: store.clone(),
         meters: Arc::clone(&meters),
         metrics,
+        joint,
     };
-    let roster = Arc::new(Roster::default());
     let (broken, mut breaks) = mpsc::unbounded_channel();
     let mut fleet = Fleet::new(common, Arc::clone(&roster), broken);
     fleet.take_over(accounts).await?;
+    // What others have counted is there from the first answer on.
+    roster.look(&[], FIRST_LOOK_AT_MOST).await;
     let listeners = listeners(&web.listen).await?;
     let addresses = addresses(&listeners)?;
     let scheme = web.scheme();
@@ -92,31 +113,57 @@ pub async fn serve(
     Ok(())
 }
 
-async fn open(
-    path: Option<&Path>,
-    accounts: &[AccountConfig],
-    meters: &Meters,
-) -> anyhow::Result<Store> {
+async fn open(state: State, accounts: &[AccountConfig], meters: &Meters) -> anyhow::Result<Store> {
     let fresh = identity()?;
-    let store = match path {
-        Some(path) => Store::open(path, fresh).await?,
-        None => {
+    let (store, place) = match state {
+        State::File(path) => (Store::open(&path, fresh).await?, path.display().to_string()),
+        State::Memory => {
             warn_of_memory(accounts);
-            Store::memory(fresh)
+            (Store::memory(fresh), String::new())
+        }
+        State::Shared(database) => {
+            let place = database.to_string();
+            (shared(*database, &fresh).await?, place)
         }
     };
     let Identity { epoch, created, .. } = store.identity();
     meters.set(STATE, &[store.backend(), epoch], 1.0);
     meters.set(STATE_CREATED, &[], created.as_secs_f64());
-    if let Some(path) = path {
-        let path = path.display();
+    if store.format().is_some() {
         if store.is_fresh() {
-            info!(%path, epoch, "a new state: counts begin with the lines of the lookback");
+            info!(
+                path = place,
+                epoch, "a new state: counts begin with the lines of the lookback"
+            );
         } else {
-            info!(%path, epoch, "counts go on from the state");
+            info!(path = place, epoch, "counts go on from the state");
         }
     }
     Ok(store)
+}
+
+/// Opens the state that replicas share. A database that cannot be reached is waited for: it may start at
+/// the same time, or be moving.
+async fn shared(database: Database, fresh: &Identity) -> anyhow::Result<Store> {
+    let replica = u64::from_be_bytes(random_bytes()?);
+    let mut is_said = false;
+    loop {
+        match Store::shared(database.clone(), fresh, replica).await {
+            Err(
+                error @ StoreError::Unreachable {
+                    is_permanent: false,
+                    ..
+                },
+            ) => {
+                if !std::mem::replace(&mut is_said, true) {
+                    let error = anyhow::Error::new(error);
+                    warn!("{error:#}. It is tried again until it works");
+                }
+                tokio::time::sleep(CONNECT_EVERY).await;
+            }
+            opened => return Ok(opened?),
+        }
+    }
 }
 
 /// The identity of a state that is made now.

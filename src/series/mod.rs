@@ -108,6 +108,41 @@ impl Series {
         self.count(log, place, saved.count);
     }
 
+    /// Takes up a series as another process saved it: a new one, or what became of one that is held. Says
+    /// whether it fits what is held: it stands at its place, and no count falls.
+    pub fn follow(&mut self, saved: &SavedSeries) -> bool {
+        let (log, labels) = (saved.event_type, saved.event.labels());
+        let held = self.range(log, saved.place..saved.place + 1).next();
+        match held.map(|one| (one.labels == labels, one.count)) {
+            Some((false, _)) => false,
+            Some((true, before)) if saved.count < before => false,
+            Some((true, before)) => {
+                self.count(log, saved.place, saved.count - before);
+                let of_log = self.logs.entry(log).or_default();
+                of_log.is_born(saved.place, saved.birth);
+                true
+            }
+            None if saved.place == self.logs.get(&log).map_or(0, |log| log.entries().len()) => {
+                self.take_up(saved);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Whether each of these shows as much here, or more, as far as they are saved.
+    pub fn shows_all_of(&self, others: &Self) -> bool {
+        others.logs.iter().all(|(log, of_log)| {
+            let unsaved: BTreeSet<Place> = of_log.unsaved.places().iter().copied().collect();
+            let mut series = (0..).zip(others.of_log(*log));
+            series.all(|(place, other)| {
+                let here = self.find(*log, other.labels);
+                let here = here.and_then(|place| self.range(*log, place..place + 1).next());
+                unsaved.contains(&place) || here.map_or(0, |one| one.shown()) >= other.shown()
+            })
+        })
+    }
+
     /// Takes up the fingerprints of what overflowed before, with which all that was saved is.
     pub fn take_up_overflowed(&mut self, saved: Vec<u64>) {
         self.overflow.take_up(saved);
@@ -118,10 +153,11 @@ impl Series {
     pub fn changes(&self) -> Vec<SavedSeries> {
         let changes = self.logs.iter().flat_map(|(log, of_log)| {
             let unsaved = of_log.unsaved.places().iter();
-            let entries = unsaved.filter_map(|place| of_log.entries().get(*place));
-            entries.map(|entry| SavedSeries {
+            let entries = unsaved.filter_map(|place| Some((*place, of_log.entries().get(*place)?)));
+            entries.map(|(place, entry)| SavedSeries {
                 event_type: *log,
                 event: Event::new(self.labels(entry)),
+                place,
                 count: entry.count,
                 birth: entry.birth,
             })

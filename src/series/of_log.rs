@@ -92,6 +92,22 @@ impl OfLog {
         }
     }
 
+    /// Notes how the series came into the world, as another process has it.
+    pub(super) fn is_born(&mut self, place: Place, birth: Birth) {
+        if let Some(entry) = self
+            .entries
+            .get_mut(place)
+            .filter(|entry| entry.birth != birth)
+        {
+            entry.birth = birth;
+            self.newborn.retain(|newborn| *newborn != place);
+            if birth.zero.is_some() {
+                self.newborn.push(place);
+            }
+            self.changed(place);
+        }
+    }
+
     fn changed(&mut self, place: Place) {
         self.unsaved.mark(place);
         self.unwritten.mark(place);

@@ -307,3 +307,74 @@ proptest! {
         }
     }
 }
+
+/// A series of the device log as another process saved it.
+fn saved_at(place: usize, host: &str, lines: u64, zero: Option<Generation>) -> SavedSeries {
+    let event = Event::new(labels(host, "Installed"));
+    SavedSeries {
+        event_type: EventType::Device,
+        event,
+        place,
+        count: lines,
+        birth: Birth {
+            created: None,
+            zero,
+        },
+    }
+}
+
+#[test]
+fn what_another_process_counts_is_followed_at_its_places() {
+    let limits = SeriesLimits {
+        series: 10,
+        events: 10,
+    };
+    let mut series = Series::new(limits, [7; 16]);
+    let born = Some(Generation(3));
+    assert!(series.follow(&saved_at(0, "TEST-A", 2, None)));
+    assert!(series.follow(&saved_at(1, "TEST-B", 1, born)));
+    assert_eq!(series.at_zero().collect::<Vec<_>>(), [Generation(3)]);
+    assert_eq!(series.take_unwritten(EventType::Device), [0, 1]);
+    assert!(series.follow(&saved_at(0, "TEST-A", 2, None)), "again");
+    assert!(series.follow(&saved_at(1, "TEST-B", 5, None)));
+    assert_eq!(series.at_zero().count(), 0);
+    assert_eq!(series.take_unwritten(EventType::Device), [0, 1]);
+    let shown: Vec<u64> = series
+        .of_log(EventType::Device)
+        .map(|one| one.shown())
+        .collect();
+    assert_eq!(shown, [2, 5]);
+    assert!(
+        !series.follow(&saved_at(0, "TEST-A", 1, None)),
+        "it would fall"
+    );
+    assert!(
+        !series.follow(&saved_at(0, "TEST-C", 9, None)),
+        "another stands there"
+    );
+    assert!(
+        !series.follow(&saved_at(3, "TEST-C", 9, None)),
+        "there is a gap"
+    );
+    series.are_saved();
+    let mut less = Series::new(limits, [7; 16]);
+    assert!(series.shows_all_of(&less));
+    less.take_up(&saved_at(0, "TEST-B", 5, None));
+    assert!(
+        series.shows_all_of(&less) && !less.shows_all_of(&series),
+        "A is missing"
+    );
+    less.are_saved();
+    less.add(
+        EventType::Device,
+        labels("TEST-B", "Installed"),
+        1,
+        Birth::default(),
+    );
+    assert!(
+        series.shows_all_of(&less),
+        "what is not saved was never shown"
+    );
+    less.are_saved();
+    assert!(!series.shows_all_of(&less));
+}

@@ -149,6 +149,10 @@ mod tests {
             read: read.map(|ago| NOW - Duration::from_secs(ago)),
             failing,
             is_complete: true,
+            newest_line: None,
+            behind: 0,
+            unsettled: 0,
+            order: None,
         };
         Standing {
             account: Account::new(name),

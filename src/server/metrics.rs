@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::hash::Hasher;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderName, HeaderValue};
@@ -23,6 +24,9 @@ use crate::exposition::{self, Wanted};
 use crate::moment::Moment;
 use crate::process;
 use crate::refresh::{Refresher, Shown, Waited, Wish};
+
+/// A database that gives no answer holds a scrape up for no longer.
+const LOOK_AT_MOST: Duration = Duration::from_secs(2);
 
 /// Of a name in a message, the most characters.
 const LONGEST_SHOWN: usize = 128;
@@ -48,7 +52,7 @@ impl Exporter {
             for refresher in refreshers.iter() {
                 refresher.came(scraper, arrived);
             }
-            self.refresh(&refreshers, headers, arrived).await;
+            self.refresh(&refreshers, &asked, headers, arrived).await;
         }
         let wanted = exposition::wanted(
             &joined(headers, &header::ACCEPT),
@@ -65,10 +69,19 @@ impl Exporter {
         answer(wanted, body)
     }
 
-    async fn refresh(&self, refreshers: &[Refresher], headers: &HeaderMap, arrived: Moment) {
+    async fn refresh(
+        &self,
+        refreshers: &[Refresher],
+        asked: &[String],
+        headers: &HeaderMap,
+        arrived: Moment,
+    ) {
         let timeout = headers.get(deadline::TIMEOUT_HEADER);
         let timeout = timeout.and_then(|value| value.to_str().ok());
         let deadline = arrived.plus(deadline::time_to_answer(timeout, self.timeout_offset));
+        // First what the other replicas have shown: no count falls from one to the next.
+        let left = deadline.since(clock::now());
+        self.roster.look(asked, left.min(LOOK_AT_MOST)).await;
         // All wish before any is waited for, so that they are refreshed at the same time.
         let wishes: Vec<Wish> = refreshers.iter().map(|one| one.wish(arrived)).collect();
         let mut stale = false;

@@ -8,8 +8,9 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 
+use super::Store;
+use super::postgres::tests::{Replica, shared_server};
 use super::tests::{folder, identity};
-use super::{Store, StoreError};
 use crate::births::{Birth, Generation, SavedScraper, ScraperId};
 use crate::event::{Account, Event, EventType, Labels, Minute};
 use crate::moment::Moment;
@@ -94,32 +95,81 @@ impl Model {
     }
 }
 
+/// A state that was opened.
+enum Opened {
+    Store(Store),
+    Replica(Box<Replica>),
+}
+
+impl Opened {
+    async fn commit(&mut self, account: &Account, changes: Changes) {
+        match self {
+            Self::Store(store) => store.commit(account, changes).await.unwrap(),
+            Self::Replica(replica) => replica.commit(account, &changes).await,
+        }
+    }
+
+    async fn load(&self, account: &Account) -> Saved {
+        match self {
+            Self::Store(store) => store.load_all(account).await.unwrap(),
+            Self::Replica(replica) => replica.load(account).await.saved,
+        }
+    }
+
+    async fn close(self) {
+        match self {
+            Self::Store(store) => store.close().await.unwrap(),
+            Self::Replica(replica) => replica.shared.leave().await.unwrap(),
+        }
+    }
+}
+
+/// Where each series stands: as one process would have them, in the order in which they came.
+#[derive(Default)]
+struct Places(BTreeMap<EventType, Vec<Event>>);
+
+impl Places {
+    fn set(&mut self, changes: &mut Changes) {
+        for series in &mut changes.changed.series {
+            let known = self.0.entry(series.event_type).or_default();
+            let place = known.iter().position(|event| *event == series.event);
+            series.place = place.unwrap_or(known.len());
+            if place.is_none() {
+                known.push(series.event.clone());
+            }
+        }
+    }
+}
+
 /// Runs the steps on a state that begins empty, and compares all accounts after each restart and at
 /// the end.
-async fn keeps_what_a_model_keeps(
-    steps: Vec<Step>,
-    open: impl AsyncFn() -> Result<Store, StoreError>,
-) {
-    let mut store = open().await.unwrap();
+async fn keeps_what_a_model_keeps(steps: Vec<Step>, open: impl AsyncFn() -> Opened) {
+    let mut store = open().await;
     let mut models = vec![Model::default(); ACCOUNTS.len()];
+    let mut places: Vec<Places> = ACCOUNTS.iter().map(|_| Places::default()).collect();
     for step in steps.into_iter().chain([Step::Reopen]) {
         match step {
-            Step::Commit(account, changes) => {
+            Step::Commit(account, mut changes) => {
                 let name = Account::new(ACCOUNTS[account]);
-                store.commit(&name, Changes::clone(&changes)).await.unwrap();
+                if matches!(store, Opened::Replica(_)) {
+                    places[account].set(&mut changes);
+                    // They are of one process and of one moment: see its own tests.
+                    (changes.changed.requests, changes.changed.scrapers) = (None, None);
+                }
+                store.commit(&name, Changes::clone(&changes)).await;
                 models[account].apply(*changes);
             }
             Step::Reopen => {
-                store.close().await.unwrap();
-                store = open().await.unwrap();
+                store.close().await;
+                store = open().await;
                 for (name, model) in ACCOUNTS.iter().zip(&models) {
-                    let saved = store.load_all(&Account::new(name)).await.unwrap();
+                    let saved = store.load(&Account::new(name)).await;
                     assert_eq!(Model::of(saved).shown(), model.clone().shown());
                 }
             }
         }
     }
-    store.close().await.unwrap();
+    store.close().await;
 }
 
 fn a_log() -> impl Strategy<Value = EventType> + Clone {
@@ -200,7 +250,7 @@ prop_compose! {
     ) -> SavedSeries {
         let [category, version, hostname, event] = texts.each_ref().map(|text| &**text);
         let event = Event::new(Labels { category, version, hostname, event });
-        SavedSeries { event_type, event, count, birth: Birth { created, zero } }
+        SavedSeries { event_type, event, place: 0, count, birth: Birth { created, zero } }
     }
 }
 
@@ -262,7 +312,17 @@ proptest! {
     fn a_file_keeps_what_a_model_keeps(steps in vec(a_step(), 0..12)) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let (_folder, path) = folder();
-        let open = async || Store::open(&path, identity(1)).await;
+        let open = async || Opened::Store(Store::open(&path, identity(1)).await.unwrap());
+        runtime.block_on(keeps_what_a_model_keeps(steps, open));
+    }
+
+    #[test]
+    fn a_database_of_replicas_keeps_what_a_model_keeps(steps in vec(a_step(), 0..12)) {
+        let Some(server) = shared_server() else { return Ok(()) };
+        let url = server.new_database();
+        let accounts = ACCOUNTS.map(Account::new);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let open = async || Opened::Replica(Box::new(Replica::open(&url, &accounts).await));
         runtime.block_on(keeps_what_a_model_keeps(steps, open));
     }
 }

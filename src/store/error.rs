@@ -7,6 +7,10 @@ use std::sync::Arc;
 
 use rusqlite::ErrorCode;
 use rusqlite::ffi::SQLITE_READONLY_DBMOVED;
+use tokio_postgres::error::SqlState;
+
+use super::postgres::ConnectError;
+use crate::config::Database;
 
 /// The cause of an error that several may be told of.
 pub type Cause = Arc<dyn Error + Send + Sync>;
@@ -71,6 +75,44 @@ pub enum StoreError {
         "cannot save {value} as {what}: it is more than state can hold, which points to an error in the exporter or in the answers of the API"
     )]
     TooLarge { what: &'static str, value: u128 },
+    #[error("{what}")]
+    Unreachable {
+        what: String,
+        /// Whether it stays so until a person does something.
+        is_permanent: bool,
+        #[source]
+        cause: Option<Cause>,
+    },
+    #[error(
+        "the database {database} has no room left: make some on its disk; what was saved is kept"
+    )]
+    DatabaseFull {
+        database: String,
+        #[source]
+        cause: Cause,
+    },
+    #[error(
+        "the database {database} cannot be written to: it may be a standby, or be set to default_transaction_read_only, or the user may not write to the tables metaaccess_…"
+    )]
+    DatabaseReadOnly {
+        database: String,
+        #[source]
+        cause: Cause,
+    },
+    #[error(
+        "the tables metaaccess_… in {database} have format {found}, and this version of the exporter knows formats up to {known}: run the newer version that made them, or name another database with --state.url. They were left as they are"
+    )]
+    DatabaseNewer {
+        database: String,
+        found: i64,
+        known: i64,
+    },
+    #[error(
+        "what the tables metaaccess_… in {database} hold cannot be ({what}): restore a backup of them, or name another database with --state.url. They were left as they are"
+    )]
+    DatabaseOdd { database: String, what: String },
+    #[error("another replica holds the lease of account {account} by now, or has saved its counts")]
+    Fenced { account: String },
     #[error("the state was closed: the exporter is stopping")]
     Closed,
     #[error("cannot use the state file {path}: see that its disk works, and restart the exporter")]
@@ -82,8 +124,13 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether it is of a database as a whole, which whoever looks after it says for all accounts.
+    pub fn is_of_all(&self) -> bool {
+        matches!(self, Self::Unreachable { .. })
+    }
+
     /// Every value of [`StoreError::reason`].
-    pub const REASONS: [&str; 10] = [
+    pub const REASONS: [&str; 13] = [
         "full",
         "unwritable",
         "locked",
@@ -92,6 +139,9 @@ impl StoreError {
         "foreign",
         "newer",
         "replaced",
+        "unreachable",
+        "refused",
+        "fenced",
         "closed",
         "other",
     ];
@@ -99,16 +149,32 @@ impl StoreError {
     /// The value of the `reason` label.
     pub fn reason(&self) -> &'static str {
         match self {
-            Self::Full { .. } => "full",
-            Self::Unwritable { .. } | Self::Misplaced { .. } => "unwritable",
+            Self::Full { .. } | Self::DatabaseFull { .. } => "full",
+            Self::Unwritable { .. } | Self::Misplaced { .. } | Self::DatabaseReadOnly { .. } => {
+                "unwritable"
+            }
             Self::Locked { .. } => "locked",
             Self::Busy { .. } => "busy",
-            Self::Damaged { .. } => "damaged",
+            Self::Damaged { .. } | Self::DatabaseOdd { .. } => "damaged",
             Self::Foreign { .. } => "foreign",
-            Self::Newer { .. } => "newer",
+            Self::Newer { .. } | Self::DatabaseNewer { .. } => "newer",
             Self::Replaced { .. } => "replaced",
+            Self::Unreachable {
+                is_permanent: true, ..
+            } => "refused",
+            Self::Unreachable { .. } => "unreachable",
+            Self::Fenced { .. } => "fenced",
             Self::Closed => "closed",
             Self::TooLarge { .. } | Self::Other { .. } => "other",
+        }
+    }
+
+    /// That no connection to the database could be made.
+    pub(super) fn unreachable(database: &Database, error: ConnectError) -> Self {
+        Self::Unreachable {
+            what: format!("cannot connect to the database {database}"),
+            is_permanent: error.is_permanent(),
+            cause: Some(Arc::new(error)),
         }
     }
 
@@ -143,6 +209,14 @@ impl StoreError {
 #[derive(Debug)]
 pub(super) enum Fault {
     Sql(rusqlite::Error),
+    Postgres(tokio_postgres::Error),
+    /// The database gave no answer in time.
+    Silent,
+    /// The tables are of a newer format.
+    Newer {
+        found: i64,
+        known: i64,
+    },
     /// A value that was read cannot be one that was saved.
     Odd(String),
     TooLarge {
@@ -157,7 +231,53 @@ impl From<rusqlite::Error> for Fault {
     }
 }
 
+impl From<tokio_postgres::Error> for Fault {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Postgres(error)
+    }
+}
+
 impl Fault {
+    /// Whether the connection is lost by it, or the server at its end is of no use any more.
+    pub(super) fn is_of_the_connection(&self) -> bool {
+        match self {
+            Self::Silent => true,
+            Self::Postgres(error) => {
+                error.is_closed()
+                    || error.as_db_error().is_none()
+                    || error.code() == Some(&SqlState::READ_ONLY_SQL_TRANSACTION)
+            }
+            _ => false,
+        }
+    }
+
+    /// What it means for this database.
+    pub(super) fn of(self, database: &Database) -> StoreError {
+        let database = database.to_string();
+        match self {
+            Self::Odd(what) => StoreError::DatabaseOdd { database, what },
+            Self::TooLarge { what, value } => StoreError::TooLarge { what, value },
+            Self::Newer { found, known } => StoreError::DatabaseNewer {
+                database,
+                found,
+                known,
+            },
+            Self::Silent => StoreError::Unreachable {
+                what: format!(
+                    "the database {database} gives no answer: see that it runs and is not overloaded"
+                ),
+                is_permanent: false,
+                cause: None,
+            },
+            Self::Postgres(error) => of_postgres(database, error),
+            // A database is no file of SQLite's.
+            Self::Sql(error) => StoreError::DatabaseOdd {
+                database,
+                what: error.to_string(),
+            },
+        }
+    }
+
     /// What it means for the file at `path`.
     pub(super) fn at(self, path: &Path) -> StoreError {
         match self {
@@ -166,11 +286,61 @@ impl Fault {
             Self::Sql(rusqlite::Error::SqliteFailure(code, words)) => {
                 of_sqlite(path, rusqlite::Error::SqliteFailure(code, words), code)
             }
+            // A file is asked nothing by the network.
+            Self::Postgres(error) => StoreError::damaged(path, error.to_string()),
+            Self::Silent => StoreError::damaged(path, "it is silent"),
+            Self::Newer { found, known } => StoreError::Newer {
+                path: path.to_owned(),
+                found,
+                known,
+            },
             // What is left are values of another type or range than those that are written.
             Self::Sql(error) => StoreError::damaged(path, error.to_string()),
         }
     }
 }
+
+/// What an error of the database means. Its words tell of tables and columns, and of no value.
+fn of_postgres(database: String, error: tokio_postgres::Error) -> StoreError {
+    let code = error.code().cloned();
+    let is_conversion = error.as_db_error().is_none() && !error.is_closed();
+    let what = error.to_string();
+    let cause: Cause = Arc::new(error);
+    let code = code.as_ref();
+    if code.is_some_and(|code| FULL.contains(&code)) {
+        return StoreError::DatabaseFull { database, cause };
+    }
+    if code.is_some_and(|code| READ_ONLY.contains(&code)) {
+        return StoreError::DatabaseReadOnly { database, cause };
+    }
+    if code.is_some_and(|code| MISSING.contains(&code)) || what.contains("deserializing") {
+        let what = Arc::clone(&cause);
+        let what = what
+            .source()
+            .map_or_else(|| what.to_string(), ToString::to_string);
+        return StoreError::DatabaseOdd { database, what };
+    }
+    let words = match is_conversion {
+        true => "could not be asked",
+        false => "broke off what it was asked",
+    };
+    StoreError::Unreachable {
+        what: format!("the database {database} {words}: it is tried again"),
+        is_permanent: false,
+        cause: Some(cause),
+    }
+}
+
+const FULL: [&SqlState; 2] = [&SqlState::DISK_FULL, &SqlState::OUT_OF_MEMORY];
+const READ_ONLY: [&SqlState; 2] = [
+    &SqlState::READ_ONLY_SQL_TRANSACTION,
+    &SqlState::INSUFFICIENT_PRIVILEGE,
+];
+const MISSING: [&SqlState; 3] = [
+    &SqlState::UNDEFINED_TABLE,
+    &SqlState::UNDEFINED_COLUMN,
+    &SqlState::DATATYPE_MISMATCH,
+];
 
 fn of_sqlite(path: &Path, error: rusqlite::Error, code: rusqlite::ffi::Error) -> StoreError {
     let words = error.to_string();

@@ -112,6 +112,7 @@ async fn a_state_of_format_1_is_read_exactly() {
     let removed = SavedSeries {
         event_type: EventType::Device,
         event: removed,
+        place: 0,
         count: 9_007_199_254_740_993,
         birth: Birth::default(),
     };

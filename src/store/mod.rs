@@ -22,6 +22,7 @@ mod format;
 mod look;
 mod memory;
 mod place;
+mod postgres;
 mod read;
 mod statements;
 mod value;
@@ -29,11 +30,18 @@ mod write;
 mod writer;
 
 #[cfg(test)]
+#[path = "../../tests/it/certificates.rs"]
+mod certificates;
+#[cfg(test)]
 mod contract_tests;
 #[cfg(test)]
 mod disk_tests;
 #[cfg(test)]
 mod format_tests;
+#[cfg(test)]
+#[path = "../../tests/it/postgres.rs"]
+#[expect(dead_code, reason = "what others need of it is more")]
+mod real_postgres;
 #[cfg(test)]
 mod refusal_tests;
 #[cfg(test)]
@@ -48,11 +56,37 @@ use tokio::sync::{mpsc, oneshot};
 
 pub use error::{Cause, StoreError};
 pub use look::{Kept, Look, Windows};
+pub use postgres::{
+    AccountId, Beat, Committed, DatabaseLook, Eyes, LIFE, Lease, LeaseId, Loaded, News, Occasion,
+    Peer, Seen, Shared, SharedState, Term, Watch,
+};
 
+use crate::config::Database;
 use crate::event::Account;
 use crate::saved::{Changes, Identity, Saved, SavedRequests, SavedSeries};
 use memory::Memory;
 use writer::{Command, Commit};
+
+/// Where a state is that is only looked at.
+#[derive(Debug)]
+pub enum Sight {
+    File(PathBuf),
+    Database(Box<Eyes>),
+}
+
+impl Sight {
+    /// What each account has paid for, as far as it is saved there.
+    pub async fn windows(&self) -> Result<Windows, StoreError> {
+        match self {
+            Self::Database(eyes) => eyes.windows().await,
+            Self::File(path) => {
+                let path = path.clone();
+                let looked = tokio::task::spawn_blocking(move || Windows::at(&path)).await;
+                looked.unwrap_or(Err(StoreError::Closed))
+            }
+        }
+    }
+}
 
 /// The state of all accounts. A clone is the same state.
 #[derive(Clone, Debug)]
@@ -72,6 +106,7 @@ enum Backend {
         path: PathBuf,
         commands: Sender<Command>,
     },
+    Shared(Shared),
 }
 
 impl Store {
@@ -87,6 +122,26 @@ impl Store {
         let path = path.to_owned();
         let backend = Backend::Sqlite { path, commands };
         Ok(Self::new(opened.identity, opened.fresh, backend))
+    }
+
+    /// Opens the state that replicas share in this database; where there is none, makes one with the
+    /// identity `fresh`. This replica is named by the random number.
+    pub async fn shared(
+        database: Database,
+        fresh: &Identity,
+        replica: u64,
+    ) -> Result<Self, StoreError> {
+        let (shared, is_fresh) = Shared::open(database, fresh, replica).await?;
+        let identity = shared.identity().clone();
+        Ok(Self::new(identity, is_fresh, Backend::Shared(shared)))
+    }
+
+    /// What only a state has that replicas share.
+    pub fn of_replicas(&self) -> Option<&Shared> {
+        match &self.0.backend {
+            Backend::Shared(shared) => Some(shared),
+            Backend::Memory(_) | Backend::Sqlite { .. } => None,
+        }
     }
 
     fn new(identity: Identity, fresh: bool, backend: Backend) -> Self {
@@ -112,6 +167,7 @@ impl Store {
         match self.0.backend {
             Backend::Memory(_) => "memory",
             Backend::Sqlite { .. } => "sqlite",
+            Backend::Shared(_) => "postgresql",
         }
     }
 
@@ -120,6 +176,7 @@ impl Store {
         match self.0.backend {
             Backend::Memory(_) => None,
             Backend::Sqlite { .. } => Some(format::newest()),
+            Backend::Shared(_) => Some(Shared::format()),
         }
     }
 
@@ -134,6 +191,8 @@ impl Store {
         let commands = match &self.0.backend {
             Backend::Memory(memory) => return Ok(memory.take_up(account, each_series)),
             Backend::Sqlite { commands, .. } => commands,
+            // Who writes it takes it up with a lease.
+            Backend::Shared(_) => return Ok(Saved::default()),
         };
         let (series, mut some_series) = mpsc::channel(1);
         let account = account.clone();
@@ -162,7 +221,7 @@ impl Store {
     /// What each account that was ever saved had paid for then.
     pub async fn requests(&self) -> Result<BTreeMap<Account, SavedRequests>, StoreError> {
         match &self.0.backend {
-            Backend::Memory(_) => Ok(BTreeMap::new()),
+            Backend::Memory(_) | Backend::Shared(_) => Ok(BTreeMap::new()),
             Backend::Sqlite { commands, .. } => ask(commands, Command::Requests).await,
         }
     }
@@ -197,6 +256,10 @@ impl Store {
     pub async fn close(self) -> Result<(), StoreError> {
         match &self.0.backend {
             Backend::Memory(_) => Ok(()),
+            Backend::Shared(shared) => {
+                shared.close();
+                Ok(())
+            }
             Backend::Sqlite { commands, .. } => match ask(commands, Command::Close).await {
                 Err(StoreError::Closed) => Ok(()),
                 closed => closed,

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use super::error::Fault;
 use super::statements as sql;
 use super::value;
-use crate::births::{Birth, Generation, SavedScraper, ScraperId};
+use crate::births::{Birth, SavedScraper, ScraperId};
 use crate::event::{Account, Event, EventType, Labels, Minute};
 use crate::saved::{
     Identity, Saved, SavedBucket, SavedLog, SavedOpen, SavedPlace, SavedRequests, SavedSeries,
@@ -18,13 +18,8 @@ use crate::saved::{
 /// Which state this is.
 pub(super) fn identity(db: &Connection) -> Result<Identity, Fault> {
     let mut all = rows(db, sql::IDENTITY, [], |row| {
-        let epoch: String = row.get(0)?;
-        let digit = |c: char| matches!(c, '0'..='9' | 'a'..='f');
-        if epoch.len() != 16 || !epoch.chars().all(digit) {
-            return Err(value::odd("an epoch", epoch));
-        }
         Ok(Identity {
-            epoch,
+            epoch: value::epoch(row.get(0)?)?,
             created: value::duration("the time of creation", row.get(1)?)?,
             key: row.get(2)?,
         })
@@ -177,20 +172,16 @@ fn series(row: &Row) -> Result<SavedSeries, Fault> {
     Ok(SavedSeries {
         event_type: log_of(row)?,
         event,
+        place: 0,
         count: value::unsigned("the count of a series", row.get(5)?)?,
         birth: Birth {
             created: optional("when a series was born", row.get(6)?)?,
-            zero: row.get::<_, Option<i64>>(7)?.map(generation).transpose()?,
+            zero: row
+                .get::<_, Option<i64>>(7)?
+                .map(value::generation)
+                .transpose()?,
         },
     })
-}
-
-/// One after which there are others.
-fn generation(value: i64) -> Result<Generation, Fault> {
-    match value::small("a generation", value)? {
-        u32::MAX => Err(value::odd("a generation", value)),
-        sound => Ok(Generation(sound)),
-    }
 }
 
 fn optional(what: &'static str, value: Option<i64>) -> Result<Option<u32>, Fault> {
@@ -206,7 +197,7 @@ fn scraper(row: &Row) -> Result<SavedScraper, Fault> {
     Ok(SavedScraper {
         id: ScraperId(row.get::<_, i64>(0)?.cast_unsigned()),
         period: Duration::from_secs(period),
-        served: generation(row.get(2)?)?,
+        served: value::generation(row.get(2)?)?,
     })
 }
 

@@ -51,6 +51,7 @@ pub(super) fn series(host: &str, count: u64) -> SavedSeries {
     SavedSeries {
         event_type: EventType::Device,
         event,
+        place: 0,
         count,
         birth: Birth::default(),
     }

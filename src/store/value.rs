@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::error::Fault;
+use crate::births::Generation;
 use crate::event::{EventType, Minute};
 use crate::moment::Moment;
 use crate::order::Order;
@@ -40,6 +41,23 @@ pub(super) fn unsigned(what: &'static str, value: i64) -> Result<u64, Fault> {
 
 pub(super) fn small(what: &'static str, value: i64) -> Result<u32, Fault> {
     u32::try_from(value).map_err(|_| odd(what, value))
+}
+
+/// A generation after which there are others.
+pub(super) fn generation(value: i64) -> Result<Generation, Fault> {
+    match small("a generation", value)? {
+        u32::MAX => Err(odd("a generation", value)),
+        sound => Ok(Generation(sound)),
+    }
+}
+
+/// 16 hexadecimal digits.
+pub(super) fn epoch(epoch: String) -> Result<String, Fault> {
+    let digit = |c: char| matches!(c, '0'..='9' | 'a'..='f');
+    match epoch.len() == 16 && epoch.chars().all(digit) {
+        true => Ok(epoch),
+        false => Err(odd("an epoch", epoch)),
+    }
 }
 
 pub(super) fn flag(what: &'static str, value: i64) -> Result<bool, Fault> {

@@ -13,10 +13,10 @@ use crate::http;
 
 /// A scraper that comes regularly, and what it was shown of each host, in turn.
 #[derive(Debug)]
-struct Scraper {
+pub struct Scraper {
     agent: &'static str,
     every: Duration,
-    due: Moment,
+    pub due: Moment,
     /// The connection that it keeps; none if it makes a new one each time.
     connection: Option<http::Connection>,
     scrapes: usize,
@@ -24,7 +24,7 @@ struct Scraper {
 }
 
 impl Scraper {
-    fn new(agent: &'static str, every: u64) -> Self {
+    pub fn new(agent: &'static str, every: u64) -> Self {
         Self {
             agent,
             every: Duration::from_millis(every),
@@ -35,7 +35,7 @@ impl Scraper {
         }
     }
 
-    fn scrape(&mut self, exporter: &Exporter) {
+    pub fn scrape(&mut self, exporter: &Exporter) {
         let agent = [("User-Agent", self.agent)];
         let answer = match &mut self.connection {
             Some(connection) => connection.get("/metrics", &agent),
@@ -51,8 +51,12 @@ impl Scraper {
         }
     }
 
+    pub fn comes_again(&mut self) {
+        self.due = self.due.plus(self.every);
+    }
+
     /// What it was shown of a host, without what it was shown again.
-    fn saw(&self, host: &str) -> Vec<u64> {
+    pub fn saw(&self, host: &str) -> Vec<u64> {
         let mut saw = self.seen.get(host).cloned().unwrap_or_default();
         saw.dedup();
         saw
@@ -76,7 +80,7 @@ fn scrape_until(
         let next = scrapers.iter_mut().min_by_key(|scraper| scraper.due);
         let next = next.expect("a scraper");
         std::thread::sleep(next.due.since(clock::now()));
-        next.due = next.due.plus(next.every);
+        next.comes_again();
         next.scrape(exporter);
     }
 }
@@ -90,7 +94,7 @@ fn become_regular(exporter: &Exporter, scrapers: &mut [Scraper]) {
 }
 
 /// The API of a quiet company that grants much, and the flags of an exporter with the default.
-fn quiet() -> (Api, Vec<String>) {
+pub fn quiet() -> (Api, Vec<String>) {
     let api = Api::start(Settings {
         rate_limit: api::limit(1000, Duration::from_secs(1)),
         ..api::empty()

@@ -85,12 +85,35 @@ fn without_a_credential_it_says_where_one_goes() {
 }
 
 #[test]
-fn what_is_not_built_yet_is_refused_by_name() {
-    let url = "--state.url=postgres://example.com/x";
-    let says = ["1 mistake", "--state.url", "not available yet"];
-    is_refused(&[url], &ACCOUNT, &says);
-    let state = [("METAACCESS_STATE_URL", "x"), ACCOUNT[0]];
-    is_refused(&[], &state, &["METAACCESS_STATE_URL", "not available yet"]);
+fn a_database_is_named_without_its_password() {
+    let url = format!("--state.url=postgres://u:{TOKEN}@db.example.com:x/n?sslmode=require");
+    let variable = url.replace("--state.url=", "");
+    let variable = [("METAACCESS_STATE_URL", variable.as_str()), ACCOUNT[0]];
+    let says = [
+        "3 mistakes",
+        "there is a password in it",
+        "sslmode is neither",
+    ];
+    is_refused(&[&url], &ACCOUNT, &says);
+    is_refused(
+        &[],
+        &variable,
+        &["METAACCESS_STATE_URL: there is a password"],
+    );
+    let path = url.replace("state.url", "state.path");
+    is_refused(&[&path], &ACCOUNT, &["name a database by --state.url"]);
+    for (args, environment) in [
+        (&[url.as_str()][..], &ACCOUNT[..]),
+        (&[], &variable),
+        (&[&path], &ACCOUNT),
+        (&["--state.password", TOKEN], &ACCOUNT),
+        (&[url.trim_start_matches("--state.url=")], &ACCOUNT),
+    ] {
+        let ended = run(args, environment);
+        assert_eq!(ended.code, Some(64), "{}", ended.err);
+        let said = ended.out + &ended.err;
+        assert!(!said.contains(TOKEN), "{said}");
+    }
 }
 
 #[test]

@@ -51,6 +51,8 @@ mod crowds;
 #[cfg(test)]
 mod dashboards;
 #[cfg(test)]
+mod database_manual;
+#[cfg(test)]
 mod documents;
 #[cfg(test)]
 mod door;
@@ -108,6 +110,8 @@ mod panels;
 #[cfg(test)]
 mod peer;
 #[cfg(test)]
+mod postgres;
+#[cfg(test)]
 mod program;
 #[cfg(test)]
 mod prometheus;
@@ -116,11 +120,29 @@ mod promql;
 #[cfg(test)]
 mod queries;
 #[cfg(test)]
+mod real_postgres;
+#[cfg(test)]
 mod real_prometheus;
 #[cfg(test)]
 mod release;
 #[cfg(test)]
 mod reloads;
+#[cfg(test)]
+mod replica_standing;
+#[cfg(test)]
+mod replicas;
+#[cfg(test)]
+mod replicas_accounts;
+#[cfg(test)]
+mod replicas_births;
+#[cfg(test)]
+mod replicas_database;
+#[cfg(test)]
+mod replicas_fleet;
+#[cfg(test)]
+mod replicas_leaders;
+#[cfg(test)]
+mod replicas_storm;
 #[cfg(test)]
 mod rules;
 #[cfg(test)]
@@ -146,6 +168,8 @@ mod wall_clock;
 mod watch;
 #[cfg(test)]
 mod watched;
+#[cfg(test)]
+mod watched_replicas;
 #[cfg(test)]
 mod web_config;
 #[cfg(test)]

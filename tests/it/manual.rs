@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use metaaccess_exporter::config::table::{Row, rows};
+use metaaccess_exporter::config::table::rows;
 
 use crate::documents::assert_accepts;
 use crate::manual_source;
@@ -17,13 +17,6 @@ fn written(name: &str) -> String {
     let files = manual_source::files(DAY).expect("they can be written");
     let file = files.into_iter().find(|file| file.name == name);
     file.unwrap_or_else(|| panic!("no {name}")).text
-}
-
-/// The settings that there are now.
-fn settings() -> Vec<Row> {
-    let mut rows = rows();
-    rows.retain(|row| !row.help.contains("(not available yet)"));
-    rows
 }
 
 /// A man page as its source has it, without what makes letters bold and dashes dashes.
@@ -38,7 +31,7 @@ fn plain(page: &str) -> String {
 #[test]
 fn the_man_page_has_every_setting_with_default_and_variable() {
     let page = plain(&written("metaaccess-exporter.1"));
-    for row in settings() {
+    for row in rows() {
         let begin = match row.flag.is_empty() {
             true => format!("\n.TP\n{}\n", row.variable),
             false => format!("\n.TP\n{}=", row.flag),
@@ -77,7 +70,7 @@ fn the_man_page_has_every_command_and_no_flag_that_is_refused() {
         "api.access-token",
         "api.client-secret",
         "simulate.token",
-        "state.url",
+        "state.password",
     ] {
         for end in [" ", "=", "'", "\n"] {
             let flag = format!("{refused}{end}");
@@ -146,7 +139,7 @@ fn bash_completes_commands_flags_words_and_paths() {
     }
     let of_simulate = words(&["simulate", "--"]);
     let of_check = words(&["check", "--"]);
-    for row in settings().iter().filter(|row| !row.flag.is_empty()) {
+    for row in rows().iter().filter(|row| !row.flag.is_empty()) {
         let offers = if row.flag.starts_with("--simulate") {
             &of_simulate
         } else {
@@ -171,7 +164,7 @@ fn zsh_and_fish_are_offered_every_flag_too() {
         written("_metaaccess-exporter"),
         written("metaaccess-exporter.fish"),
     );
-    for row in settings().iter().filter(|row| !row.flag.is_empty()) {
+    for row in rows().iter().filter(|row| !row.flag.is_empty()) {
         assert!(zsh.contains(&format!("{}=", row.flag)), "{}", row.flag);
         let name = row.flag.trim_start_matches('-');
         assert!(fish.contains(&format!(" -l {name} ")), "{name}");

@@ -13,12 +13,36 @@ const EXPORTER: &str = "metaaccess-exporter";
 
 /// Queries that find nothing on a healthy company, and why. One that finds something is no longer to
 /// be excused.
-const MAY_BE_EMPTY: [Excuse; 1] = [Excuse {
-    dashboard: EXPORTER,
-    title: "Refused at the door",
-    metric: "metaaccess_exporter_panics_total",
-    reason: "only a mistake of the exporter's counts there",
-}];
+const MAY_BE_EMPTY: [Excuse; 8] = [
+    Excuse {
+        dashboard: EXPORTER,
+        title: "Refused at the door",
+        metric: "metaaccess_exporter_panics_total",
+        reason: "only a mistake of the exporter's counts there",
+    },
+    of_replicas("Replicas alive", "metaaccess_replicas"),
+    of_replicas("Accounts led", "metaaccess_replica_leads"),
+    of_replicas("Connection to the database", "metaaccess_state_connected"),
+    of_replicas(
+        "Takeovers and lost connections",
+        "metaaccess_lease_takeovers_total",
+    ),
+    of_replicas(
+        "Takeovers and lost connections",
+        "metaaccess_state_connections_lost_total",
+    ),
+    of_replicas("Refused commits", "metaaccess_state_fenced_total"),
+    of_replicas("Refused commits", "metaaccess_state_regressions_total"),
+];
+
+const fn of_replicas(title: &'static str, metric: &'static str) -> Excuse {
+    Excuse {
+        dashboard: EXPORTER,
+        title,
+        metric,
+        reason: "no database is there",
+    }
+}
 
 /// A query that may be empty.
 struct Excuse {

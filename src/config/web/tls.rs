@@ -4,15 +4,15 @@ use std::fmt;
 use std::sync::Arc;
 
 use rustls::crypto::{CryptoProvider, ring};
-use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use rustls::{Error, RootCertStore, ServerConfig};
+use rustls::sign::SingleCertAndKey;
+use rustls::{RootCertStore, ServerConfig};
 
 use super::ciphers::{self, Version};
 use super::clients::{self, ClientAuth};
 use crate::config::ca;
 use crate::config::files::Files;
+use crate::config::key_pair;
 use crate::config::mistake::{Mistake, Wrong};
 use crate::config::setting::Setting;
 use crate::config::value;
@@ -103,13 +103,7 @@ fn build(
     provider: CryptoProvider,
 ) -> Result<ServerConfig, String> {
     let provider = Arc::new(provider);
-    let certified = CertifiedKey::from_der(chain, key, &provider).map_err(|error| match error {
-        Error::InconsistentKeys(_) => {
-            "the key is not that of the certificate: name the two that were made together"
-                .to_owned()
-        }
-        error => format!("certificate and key cannot be used ({error}): make new ones, of version 3 with a key of ECDSA or of RSA with 2048 bits or more"),
-    })?;
+    let certified = key_pair::certified(chain, key, &provider)?;
     let verifier = clients::verifier(
         clients.auth,
         clients.authorities.clone(),
@@ -195,14 +189,9 @@ fn certificate(
             .ok()
     });
     let key = key.and_then(|(setting, pem)| {
-        let read = PrivateKeyDer::from_pem_slice(&pem);
-        let wrong = |_| {
-            Wrong::new(
-                "a private key as PEM",
-                "there is none in it that is not encrypted: it needs a block -----BEGIN PRIVATE KEY-----",
-            )
-        };
-        read.map_err(|error| mistakes.push(setting.wrong(&wrong(error)))).ok()
+        let read = key_pair::private_key(&pem);
+        read.map_err(|wrong| mistakes.push(setting.wrong(&wrong)))
+            .ok()
     });
     chain.zip(key)
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::showing::End;
 use super::{Conductor, Obstacle};
 use crate::api::failure::Failure;
 use crate::budget::{NotBefore, Slot};
@@ -9,9 +10,17 @@ use crate::clock;
 use crate::moment::Moment;
 use crate::refresh::access::Trouble;
 use crate::refresh::log::Log;
+use crate::store::{Committed, StoreError};
 
 /// How long saving may take before a request has to be paid for again.
 const SAVING_AT_MOST: Duration = Duration::from_secs(1);
+
+/// The place of a request.
+pub(super) struct Paid {
+    slot: Slot,
+    /// Until then it may be sent.
+    until: Moment,
+}
 
 /// What a request asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +34,7 @@ impl Conductor {
     /// Pays for a request: its place in the window is saved before it is sent, together with what
     /// was counted up to now. A place is held for the time that saving takes, too; where that took
     /// longer than was thought, what is saved would end too early, so it is paid for again.
-    pub(super) async fn pay(&mut self, turn: usize, purpose: Purpose) -> Result<Slot, Obstacle> {
+    pub(super) async fn pay(&mut self, turn: usize, purpose: Purpose) -> Result<Paid, Obstacle> {
         let mut saving = SAVING_AT_MOST;
         loop {
             let begin = clock::now();
@@ -33,19 +42,52 @@ impl Conductor {
                 .slot_for(turn, purpose, saving)
                 .map_err(|NotBefore(when)| Obstacle::NotBefore(when))?;
             self.spent = true;
-            if self.save().await.is_err() {
-                self.refresher.budget().never_sent(slot);
-                return Err(Obstacle::Failed(Trouble {
-                    failure: Failure::NotSaved,
-                    detail: None,
-                }));
-            }
-            if clock::now().since(begin) <= saving {
-                return Ok(slot);
+            let limit = self.refresher.budget().limit();
+            let saved = self.save(End::Paying(limit.requests)).await;
+            let is_in_time = clock::now().since(begin) <= saving;
+            match saved {
+                Ok(Committed::Saved) if is_in_time && self.keeper.may_ask() => {
+                    let until = begin.plus(saving);
+                    return Ok(Paid { slot, until });
+                }
+                Ok(Committed::Saved) if is_in_time => return Err(self.not_paid(slot)),
+                // It is paid for again.
+                Ok(Committed::Saved) => {}
+                Ok(Committed::NotBefore(wait)) => {
+                    self.refresher.budget().never_sent(slot);
+                    // No place is held for longer, but where the clock of the database was set back.
+                    let wait = wait.min(limit.window + saving + self.source.timeout);
+                    return Err(Obstacle::NotBefore(clock::now().plus(wait)));
+                }
+                Err(StoreError::Fenced { .. }) => {
+                    self.refresher.budget().never_sent(slot);
+                    return Err(Obstacle::Deposed);
+                }
+                Err(_) => return Err(self.not_paid(slot)),
             }
             self.refresher.budget().never_sent(slot);
             saving *= 2;
         }
+    }
+
+    /// The place of a request that is sent at this moment; none if that is too late for it, or another
+    /// replica may ask by now. It is looked at again, since the process may have been stopped in between.
+    pub(super) fn is_sent(&mut self, paid: Paid) -> Option<Slot> {
+        let Paid { slot, until } = paid;
+        if clock::now() <= until && self.keeper.may_ask() {
+            return Some(slot);
+        }
+        self.spent = true;
+        self.refresher.budget().never_sent(slot);
+        None
+    }
+
+    fn not_paid(&self, slot: Slot) -> Obstacle {
+        self.refresher.budget().never_sent(slot);
+        Obstacle::Failed(Trouble {
+            failure: Failure::NotSaved,
+            detail: None,
+        })
     }
 
     /// A place in the window. A long read takes no more than an even share of it after its first

@@ -2,24 +2,38 @@
 
 use super::Conductor;
 use crate::api::failure::Failure;
-use crate::births::SavedScraper;
+use crate::births::{Generation, SavedScraper};
 use crate::clock;
 use crate::event::EventType;
-use crate::refresh::Shown;
+use crate::refresh::LogStanding;
+use crate::refresh::following::Seen;
 use crate::refresh::log::Log;
-use crate::saved::Changes;
-use crate::store::StoreError;
+use crate::saved::{Changes, SavedStanding};
+use crate::store::{Committed, Occasion, StoreError};
+
+/// What a commit ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// It pays for a request, of so many in a window.
+    Paying(u32),
+    OfRefresh,
+    Other,
+}
 
 impl Conductor {
     /// Saves what is counted and then shows it; where it cannot be saved, what is shown stays.
-    pub(super) async fn show(&mut self) {
-        self.grow_up();
-        if self.save().await.is_ok() {
-            self.publish();
-        } else {
-            for log in &mut self.logs {
-                log.failing = Some(Failure::NotSaved);
-                self.report.failing(log.event_type, log.failing);
+    pub(super) async fn show(&mut self, end: End) {
+        if self.hears_of_others().await {
+            self.grow_up();
+        }
+        match self.save(end).await {
+            Ok(_) => self.publish(),
+            Err(StoreError::Fenced { .. }) => return,
+            Err(_) => {
+                for log in &mut self.logs {
+                    log.failing = Some(Failure::NotSaved);
+                    self.report.failing(log.event_type, log.failing);
+                }
             }
         }
         let reading = self
@@ -27,21 +41,32 @@ impl Conductor {
             .iter()
             .map(|log| (log.event_type, log.lines_read()));
         self.report.reading(reading);
-        let healthy = self
-            .logs
-            .iter()
-            .all(|log| log.failing.is_none() && log.was_asked());
-        self.report.up(healthy && !self.keeper.is_failing());
+        self.report
+            .up(self.is_healthy() && !self.keeper.is_failing());
         self.report.warn_of_unparsable(clock::now());
     }
 
+    fn is_healthy(&self) -> bool {
+        let mut logs = self.logs.iter();
+        logs.all(|log| log.failing.is_none() && log.was_asked())
+    }
+
     /// Saves what changed since it was saved last, if anything did.
-    pub(super) async fn save(&mut self) -> Result<(), StoreError> {
+    pub(super) async fn save(&mut self, end: End) -> Result<Committed, StoreError> {
         let scrapers = self.refresher.births().saved(clock::now());
         if self.keeper.keeps() {
             let changes = self.changes(&scrapers);
-            if !changes.is_empty() {
-                self.keeper.save(changes).await?;
+            let standing = self.standing();
+            let occasion = self.occasion(end, &standing);
+            if !changes.is_empty() || occasion.refreshed.is_some() {
+                match self.keeper.save(changes, occasion).await {
+                    Ok(Committed::Saved) => {}
+                    Err(StoreError::Fenced { account }) => {
+                        self.is_deposed = true;
+                        return Err(StoreError::Fenced { account });
+                    }
+                    other => return other,
+                }
             }
         }
         self.spent = false;
@@ -50,7 +75,59 @@ impl Conductor {
         self.tallies.are_saved();
         let zone = self.source.zone_name();
         self.logs.iter_mut().for_each(|log| log.is_saved(&zone));
-        Ok(())
+        if self.keeper.shares() {
+            // Others show it from now on.
+            self.publish();
+        }
+        Ok(Committed::Saved)
+    }
+
+    /// What a commit is for, which only those ask who share the state.
+    fn occasion<'a>(&self, end: End, standing: &'a SavedStanding) -> Occasion<'a> {
+        if !self.keeper.shares() {
+            return Occasion::default();
+        }
+        match end {
+            End::Paying(limit) => Occasion {
+                limit: Some(limit),
+                ..Occasion::default()
+            },
+            End::OfRefresh => {
+                let began = self.logs.iter().map(Log::began).min().flatten();
+                Occasion {
+                    refreshed: began.map(|began| clock::now().since(began)),
+                    standing: Some(standing),
+                    limit: None,
+                }
+            }
+            End::Other => Occasion::default(),
+        }
+    }
+
+    fn standing(&self) -> SavedStanding {
+        SavedStanding {
+            up: self.is_healthy(),
+            logs: self
+                .refresher
+                .logs()
+                .iter()
+                .map(LogStanding::saved)
+                .collect(),
+        }
+    }
+
+    /// Asks who scrapes the other replicas, where series wait for them; and says whether that is known.
+    async fn hears_of_others(&mut self) -> bool {
+        if !self.keeper.shares() || !self.refresher.births().are_waited_for() {
+            return true;
+        }
+        match self.keeper.scrapers_of_others().await {
+            Ok(others) => {
+                self.refresher.births().others_are(others);
+                true
+            }
+            Err(_) => false,
+        }
     }
 
     /// Leaves all that is counted to whoever goes on with the account in this process. Where it is kept
@@ -111,13 +188,10 @@ impl Conductor {
     pub(super) fn publish(&mut self) {
         self.report.counted(&self.series, &self.tallies);
         if !std::mem::take(&mut self.changed) {
+            if let Some(version) = self.keeper.shown() {
+                self.refresher.is_shown(version);
+            }
             return;
-        }
-        let complete = self.logs.iter().filter(|log| log.state.is_complete());
-        let shown: Vec<EventType> = complete.map(|log| log.event_type).collect();
-        for log in shown {
-            let changed = self.series.take_unwritten(log);
-            self.events.update(log, &self.series, &changed);
         }
         let mut births = self.refresher.births();
         let next = births.next();
@@ -126,11 +200,18 @@ impl Conductor {
         }
         let generation = births.newest();
         drop(births);
-        let [text, openmetrics] = self.events.rows();
-        self.refresher.show(Shown {
-            text,
-            openmetrics,
+        self.publish_as(generation);
+    }
+
+    fn publish_as(&mut self, generation: Generation) {
+        let complete = self.logs.iter().filter(|log| log.state.is_complete());
+        let logs: Vec<EventType> = complete.map(|log| log.event_type).collect();
+        let seen = Seen {
+            logs: &logs,
             generation,
-        });
+            version: self.keeper.shown().unwrap_or_default(),
+        };
+        self.refresher
+            .publish(&mut self.series, &mut self.events, &seen);
     }
 }

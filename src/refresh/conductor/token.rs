@@ -50,7 +50,10 @@ impl Conductor {
 
     /// Asks for a token, which costs a place of the window as every request does.
     async fn fetch(&mut self, turn: usize, due: Due) -> Result<Result<Secret, Trouble>, Obstacle> {
-        let slot = self.pay(turn, Purpose::Token).await?;
+        let paid = self.pay(turn, Purpose::Token).await?;
+        let Some(slot) = self.is_sent(paid) else {
+            return Err(Obstacle::NotBefore(clock::now()));
+        };
         let sent = clock::now();
         let reply = self.source.client.token(&due.id, &due.secret).await;
         let took = clock::now().since(sent);

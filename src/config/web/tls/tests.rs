@@ -2,7 +2,7 @@ use std::path::Path;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, SanType};
 use rustls::pki_types::PrivatePkcs8KeyDer;
-use rustls::{ClientConfig, ClientConnection, ConnectionCommon, ServerConnection};
+use rustls::{ClientConfig, ClientConnection, ConnectionCommon, Error, ServerConnection};
 
 use super::*;
 

@@ -1,0 +1,84 @@
+//! The state that replicas share: whether its database can be reached and used, and who uses it.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+
+use jiff::Timestamp;
+
+use super::finding::{Finding, Name};
+use super::state::{StateReport, failed, of_accounts};
+use crate::store::{DatabaseLook, Eyes, SharedState, StoreError};
+
+/// What was seen of it.
+pub(super) fn judged(eyes: &Eyes, look: Result<DatabaseLook, StoreError>) -> StateReport {
+    let path = Some(eyes.place());
+    match look {
+        Ok(look) => {
+            let finding = state(&look, eyes.has_tls());
+            let kept = look.state.map(|state| state.accounts);
+            StateReport {
+                path,
+                findings: vec![finding],
+                kept: kept.unwrap_or_default(),
+                hides_requests: false,
+            }
+        }
+        Err(error) => StateReport {
+            path,
+            findings: vec![unusable(&error)],
+            kept: BTreeMap::new(),
+            hides_requests: true,
+        },
+    }
+}
+
+/// The words of the innermost of our own errors say how to mend it.
+fn unusable(error: &StoreError) -> Finding {
+    match (error, error.source()) {
+        (StoreError::Unreachable { .. }, Some(cause)) => failed(&cause.to_string()),
+        _ => failed(&error.to_string()),
+    }
+}
+
+fn state(look: &DatabaseLook, has_tls: bool) -> Finding {
+    let server = match has_tls {
+        true => format!("{} answers, by TLS", look.server),
+        false => format!("{} answers, in the clear", look.server),
+    };
+    let name = Name::State;
+    match &look.state {
+        None => Finding::ok(
+            name,
+            format!("{server}; there is none yet: the first start makes it"),
+        ),
+        Some(state) => Finding::ok(name, format!("{server}; {}", of_state(state))),
+    }
+}
+
+fn of_state(state: &SharedState) -> String {
+    let created = i64::try_from(state.identity.created.as_secs()).unwrap_or_default();
+    let created = Timestamp::from_second(created).unwrap_or_default();
+    let replicas = match state.replicas {
+        0 => "no replica lives".to_owned(),
+        1 => "1 replica lives".to_owned(),
+        replicas => format!("{replicas} replicas live"),
+    };
+    let free = match (state.replicas, state.free_leases) {
+        (0, _) | (_, 0) => String::new(),
+        (_, 1) => ", 1 lease is held by none".to_owned(),
+        (_, free) => format!(", {free} leases are held by none"),
+    };
+    let format = match state.format == state.newest_format {
+        true => format!("format {}", state.format),
+        false => format!(
+            "format {}, which the first start takes to {}",
+            state.format, state.newest_format
+        ),
+    };
+    let series: u64 = state.accounts.values().map(|kept| kept.series).sum();
+    format!(
+        "{replicas}{free}; {format}, epoch {}, begun {created}; it keeps {series} series of {}",
+        state.identity.epoch,
+        of_accounts(state.accounts.len())
+    )
+}

@@ -1,0 +1,305 @@
+//! The counts of an account that another replica refreshes, as that one saved them.
+
+use super::report::Report;
+use super::{NEVER, Refresher, Shown};
+use crate::births::Generation;
+use crate::event::EventType;
+use crate::exposition::EventsText;
+use crate::series::{Series, SeriesLimits};
+use crate::store::News;
+use crate::tally::Tallies;
+
+/// What is known of them.
+#[derive(Debug)]
+pub struct Following {
+    pub(super) series: Series,
+    pub(super) events: EventsText,
+    pub(super) report: Report,
+    empty: EmptySeries,
+    /// The version of the series; what changed after it is news.
+    pub(super) known: i64,
+    /// Which refresh was the last.
+    pub(super) refreshed: i64,
+    /// The newest generation that was shown.
+    generation: Generation,
+}
+
+/// What new series begin with.
+#[derive(Clone, Copy, Debug)]
+struct EmptySeries {
+    limits: SeriesLimits,
+    key: [u8; 16],
+}
+
+impl Following {
+    /// Nothing is known yet.
+    pub fn new(limits: SeriesLimits, key: [u8; 16], events: EventsText, report: Report) -> Self {
+        let empty = EmptySeries { limits, key };
+        report.leads(false);
+        Self {
+            series: empty.series(),
+            events,
+            report,
+            empty,
+            known: NEVER,
+            refreshed: 0,
+            generation: Generation::default(),
+        }
+    }
+
+    /// What was counted by who refreshes no more: it may never have been saved, so that all is to be read
+    /// again.
+    pub(super) fn after(
+        (series, events, report): (Series, EventsText, Report),
+        key: [u8; 16],
+        generation: Generation,
+    ) -> Self {
+        let limits = series.limits();
+        Self {
+            series,
+            events,
+            report,
+            empty: EmptySeries { limits, key },
+            known: NEVER,
+            refreshed: 0,
+            generation,
+        }
+    }
+
+    pub(super) fn into_parts(self) -> (Series, EventsText, Report) {
+        (self.series, self.events, self.report)
+    }
+
+    /// Takes up what changed after the version `since` up to `version`; where all was read again, instead
+    /// of what was known. Says whether that fits together: if not, all is to be read again.
+    pub(super) fn take_up(
+        &mut self,
+        news: &News,
+        (since, version): (i64, i64),
+        refresher: &Refresher,
+    ) -> bool {
+        // What is known may have been forgotten while this was read, or the database have lost some of it.
+        let is_gap = since > self.known || version < self.known;
+        if self.known == NEVER && !is_gap {
+            self.begin_anew(news, refresher);
+        } else if is_gap || !news.series.iter().all(|one| self.series.follow(one)) {
+            self.known = NEVER;
+            return false;
+        }
+        self.series.are_saved();
+        self.known = version;
+        let newest = self.series.at_zero().max().unwrap_or_default();
+        self.generation = self.generation.max(newest);
+        true
+    }
+
+    /// The series are written anew, since they may stand at other places.
+    fn begin_anew(&mut self, news: &News, refresher: &Refresher) {
+        let mut series = self.empty.series();
+        for one in &news.series {
+            series.take_up(one);
+        }
+        refresher.never_less_than(&self.series, &series);
+        self.series = series;
+        self.events.clear();
+    }
+
+    /// Shows what is known.
+    pub(super) fn publish(&mut self, news: &News, version: i64, refresher: &Refresher) {
+        if let Some(standing) = &news.standing {
+            self.report.follow(standing, &news.complete);
+        }
+        self.report
+            .counted(&self.series, &Tallies::restore(&news.tallies));
+        // The database may have logs that are read no more, or by other settings.
+        let complete = news.complete.iter().copied();
+        let logs: Vec<EventType> = complete.filter(|log| self.report.reads(*log)).collect();
+        let shown = Seen {
+            logs: &logs,
+            generation: self.generation,
+            version,
+        };
+        refresher.publish(&mut self.series, &mut self.events, &shown);
+    }
+
+    /// That this replica does not refresh the account.
+    pub(super) fn does_not_lead(&self) {
+        self.report.leads(false);
+    }
+}
+
+impl EmptySeries {
+    fn series(self) -> Series {
+        Series::new(self.limits, self.key)
+    }
+}
+
+/// What is to be shown of the series.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seen<'a> {
+    /// Of these logs, all.
+    pub(super) logs: &'a [EventType],
+    pub(super) generation: Generation,
+    /// What it is called where replicas share it.
+    pub(super) version: i64,
+}
+
+impl Refresher {
+    /// Shows these series, unless one of them would fall that was shown before the database lost it.
+    pub(super) fn publish(&self, series: &mut Series, events: &mut EventsText, seen: &Seen<'_>) {
+        for log in seen.logs {
+            let changed = series.take_unwritten(*log);
+            events.update(*log, series, &changed);
+        }
+        if self.may_show(series) {
+            let [text, openmetrics] = events.rows();
+            self.show(Shown {
+                text,
+                openmetrics,
+                generation: seen.generation,
+            });
+        }
+        self.is_shown(seen.version);
+    }
+
+    /// What is shown is that of this version.
+    pub(super) fn is_shown(&self, version: i64) {
+        if let Some(joint) = self.joint() {
+            joint.version.send_replace(version);
+        }
+    }
+
+    /// From now on nothing less is shown than `before` showed, where `after` has less of anything.
+    pub(super) fn never_less_than(&self, before: &Series, after: &Series) {
+        let Some(joint) = self.joint().filter(|_| !after.shows_all_of(before)) else {
+            return;
+        };
+        let mut floor = Self::locked(&joint.floor);
+        // What is shown is the floor that there is already, if there is one.
+        if floor.is_none() {
+            *floor = Some(before.clone());
+            drop(floor);
+            joint.bell.lost();
+            tracing::debug!(account = %self.account(), "the database has less of this account");
+        }
+    }
+
+    fn may_show(&self, series: &Series) -> bool {
+        let Some(joint) = self.joint() else {
+            return true;
+        };
+        let mut floor = Self::locked(&joint.floor);
+        match &*floor {
+            Some(least) if !series.shows_all_of(least) => false,
+            Some(_) => {
+                tracing::info!(account = %self.account(), "the counts have caught up with what was shown");
+                *floor = None;
+                true
+            }
+            None => true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::births::{Birth, ZeroFor};
+    use crate::budget::RateLimit;
+    use crate::config::{Credential, Secret, SecretSource};
+    use crate::event::{Account, Event, Labels};
+    use crate::exposition::Format;
+    use crate::meters::Meters;
+    use crate::refresh::{Access, Bell};
+    use crate::saved::SavedSeries;
+    use crate::store::AccountId;
+
+    fn follower(logs: &[EventType]) -> (Refresher, Following) {
+        let account = Account::new("main");
+        let secret = SecretSource::Given(Secret::new("TEST-TOKEN").unwrap());
+        let limit = RateLimit {
+            requests: 10,
+            window: Duration::from_mins(1),
+        };
+        let refresher = Refresher::of_replicas(
+            account.clone(),
+            Access::new(Credential::Token(secret), limit),
+            (Duration::from_secs(15), ZeroFor::Auto),
+            AccountId::test(1),
+            Arc::new(Bell::default()),
+        );
+        let meters = Arc::new(Meters::new().unwrap());
+        let report = Report::new(&refresher, logs, meters);
+        let limits = SeriesLimits {
+            series: 100,
+            events: 100,
+        };
+        let events = EventsText::new(&account, false);
+        (refresher, Following::new(limits, [7; 16], events, report))
+    }
+
+    fn news(series: &[(EventType, usize, u64)]) -> News {
+        let one = |(event_type, place, count): &(EventType, usize, u64)| SavedSeries {
+            event_type: *event_type,
+            event: Event::new(Labels {
+                category: "MetaAccess",
+                version: "1",
+                hostname: &format!("TEST-{place}"),
+                event: "Installed",
+            }),
+            place: *place,
+            count: *count,
+            birth: Birth::default(),
+        };
+        News {
+            series: series.iter().map(one).collect(),
+            complete: EventType::ALL.to_vec(),
+            ..News::default()
+        }
+    }
+
+    fn counts(following: &Following) -> Vec<u64> {
+        let series = following.series.of_log(EventType::Device);
+        series.map(|one| one.count).collect()
+    }
+
+    #[test]
+    fn what_the_database_has_lost_is_not_gone_on_from() {
+        let (refresher, mut following) = follower(&EventType::ALL);
+        let all = news(&[(EventType::Device, 0, 5)]);
+        assert!(following.take_up(&all, (NEVER, 5), &refresher));
+        // As who takes the lease reads it after a failover: nothing changed after version 5.
+        assert!(!following.take_up(&news(&[]), (5, 3), &refresher));
+        let all = news(&[(EventType::Device, 0, 3)]);
+        assert!(following.take_up(&all, (NEVER, 3), &refresher));
+        assert_eq!(counts(&following), [3]);
+    }
+
+    #[test]
+    fn changes_alone_do_not_take_the_place_of_what_was_forgotten_meanwhile() {
+        let (refresher, mut following) = follower(&EventType::ALL);
+        let all = news(&[(EventType::Device, 0, 5), (EventType::Device, 1, 7)]);
+        assert!(following.take_up(&all, (NEVER, 5), &refresher));
+        // This replica led in the time in which the changes were read.
+        following.known = NEVER;
+        let some = news(&[(EventType::Device, 1, 8)]);
+        assert!(!following.take_up(&some, (5, 6), &refresher));
+        assert_eq!(counts(&following), [5, 7]);
+    }
+
+    #[test]
+    fn a_log_that_is_not_read_is_not_shown_though_the_database_has_it() {
+        let (refresher, mut following) = follower(&[EventType::Device]);
+        let all = news(&[(EventType::Device, 0, 5), (EventType::Admin, 0, 7)]);
+        assert!(following.take_up(&all, (NEVER, 5), &refresher));
+        following.publish(&all, 5, &refresher);
+        let shown = refresher.shown();
+        let pieces = shown.events(Format::Text).pieces().iter();
+        let text: Vec<u8> = pieces.flat_map(|piece| piece.text().to_vec()).collect();
+        let text = String::from_utf8(text).unwrap();
+        assert_eq!(text.lines().count(), 1, "{text}");
+    }
+}
