@@ -18,7 +18,14 @@ pub const CHART: &str = "deploy/helm/metaaccess-exporter";
 pub const KUBERNETES: [&str; 2] = ["1.29", "1.37"];
 
 /// The files of values that stand beside the chart, without their ending.
-pub const CASES: [&str; 5] = ["demo", "inline", "minimal", "monitoring", "platform"];
+pub const CASES: [&str; 6] = [
+    "demo",
+    "inline",
+    "minimal",
+    "monitoring",
+    "platform",
+    "replicas",
+];
 
 /// The least account.
 pub const ACCOUNT: &str = "accounts: [{name: a, access_token: {existingSecret: s, key: k}}]";
@@ -255,6 +262,12 @@ fn hard() -> Vec<(String, Case)> {
         case(
             "stopped",
             Case::new(&format!("{everything}, replicas: 0}}")),
+        ),
+        case(
+            "a database without more",
+            Case::new(&format!(
+                "{everything}, replicas: 100, state: {{url: 'postgres://me@db'}}}}"
+            )),
         ),
         case(
             "a watched demo",

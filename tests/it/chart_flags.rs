@@ -8,7 +8,7 @@ use crate::chart::{self, ACCOUNT, Case, render};
 use crate::grafana::{list, text};
 
 /// The values that set a flag, and what its variable then is.
-const SET: [(&str, &str, &str); 26] = [
+const SET: [(&str, &str, &str); 28] = [
     ("--web.listen-address", "web: {port: 9000}", ":9000"),
     ("--web.telemetry-path", "web: {telemetryPath: /m}", "/m"),
     (
@@ -58,6 +58,18 @@ const SET: [(&str, &str, &str); 26] = [
         "/var/lib/metaaccess-exporter/state.db",
     ),
     (
+        "--state.url",
+        "state: {url: 'postgres://me@db/c?connect_timeout=2', ca: {value: PEM}, clientCertificateSecret: s}",
+        "postgres://me@db/c?connect_timeout=2&sslmode=verify-full&sslrootcert=/etc/metaaccess-exporter/config/database-ca.crt\
+         &sslcert=/etc/metaaccess-exporter/config/database.crt\
+         &sslkey=/etc/metaaccess-exporter/config/database.key",
+    ),
+    (
+        "--state.password-file",
+        "state: {url: 'postgres://me@db', password: {existingSecret: s}}",
+        "/etc/metaaccess-exporter/config/database-password",
+    ),
+    (
         "--scrape.timeout-offset",
         "scrape: {timeoutOffset: 1s}",
         "1s",
@@ -86,7 +98,7 @@ const SET: [(&str, &str, &str); 26] = [
 ];
 
 /// The flags that no value sets, and why; those of a command are named by their beginning.
-const NOT_SET: [(&str, &str); 8] = [
+const NOT_SET: [(&str, &str); 7] = [
     ("--account.name", "accounts have their names"),
     ("--api.access-token-file", "accounts have their credentials"),
     ("--api.client-id", "accounts have their credentials"),
@@ -94,7 +106,6 @@ const NOT_SET: [(&str, &str); 8] = [
         "--api.client-secret-file",
         "accounts have their credentials",
     ),
-    ("--state.url", "it is not there yet"),
     ("--check.", "of a command that is run by hand"),
     ("--format", "of a command that is run by hand"),
     ("--simulate.", "of a command that the chart does not run"),

@@ -144,18 +144,37 @@ fn no_pod_has_a_token_of_the_cluster() {
 }
 
 #[test]
-fn no_two_exporters_ever_run_at_the_same_time() {
+fn no_two_exporters_ever_run_at_the_same_time_but_over_one_database() {
+    let rolling =
+        json!({"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}});
     each(|name, rendering| {
         let deployment = &rendering.object("Deployment", "")["spec"];
-        assert_eq!(
-            deployment["strategy"],
-            json!({"type": "Recreate"}),
-            "{name}"
-        );
-        assert!(
-            deployment["replicas"].as_u64().is_some_and(|it| it <= 1),
-            "{name}"
-        );
+        let (strategy, replicas) = (&deployment["strategy"], &deployment["replicas"]);
+        if rendering.variable("METAACCESS_STATE_URL").is_some() {
+            assert_eq!(*strategy, rolling, "{name}");
+            assert_eq!(rendering.variable("METAACCESS_STATE_PATH"), None, "{name}");
+            assert!(!rendering.has("PersistentVolumeClaim"), "{name}");
+        } else {
+            assert_eq!(*strategy, json!({"type": "Recreate"}), "{name}");
+            assert!(replicas.as_u64().is_some_and(|it| it <= 1), "{name}");
+        }
+    });
+}
+
+#[test]
+fn no_two_replicas_are_scraped_under_one_name() {
+    each(|name, rendering| {
+        let shares = rendering.variable("METAACCESS_STATE_URL").is_some();
+        for monitor in of_kind(rendering, "ServiceMonitor") {
+            let relabelings = &monitor["spec"]["endpoints"][0]["relabelings"];
+            let sets_instance: Vec<&Value> = list(relabelings)
+                .filter(|it| it["targetLabel"] == "instance")
+                .collect();
+            assert_eq!(sets_instance.len(), 1, "{name}");
+            let of_pod = json!(["__meta_kubernetes_pod_name"]);
+            assert_eq!(sets_instance[0]["sourceLabels"] == of_pod, shares, "{name}");
+            assert_eq!(sets_instance[0]["replacement"].is_null(), shares, "{name}");
+        }
     });
 }
 

@@ -6,7 +6,7 @@ use crate::chart::{ACCOUNT, CHART, Case, errors};
 use crate::documents::yaml;
 
 /// Contradictions, and words of what is said of each.
-const REFUSED: [(&str, &[&str]); 48] = [
+const REFUSED: [(&str, &[&str]); 67] = [
     (
         "{serviceMonitor: {enabled: true, scrapeTimeout: 20s}, ACCOUNT}",
         &["scrapeTimeout is 20s, but the next scrape comes after 15s"],
@@ -24,8 +24,8 @@ const REFUSED: [(&str, &[&str]); 48] = [
         "{replicas: 2, ACCOUNT}",
         &[
             "replicas is 2",
-            "embedded store, which one replica alone may write to",
-            "Set it to 1",
+            "embedded store has one writer",
+            "name a PostgreSQL that they share by state.url, or set replicas to 1",
         ],
     ),
     (
@@ -33,8 +33,90 @@ const REFUSED: [(&str, &[&str]); 48] = [
         &["without persistence each replica would use the requests"],
     ),
     (
+        "{replicas: 2, demo: true}",
+        &["each replica of the demo would read a simulator of its own"],
+    ),
+    (
+        "{demo: true, state: {url: \"postgres://me@db\"}}",
+        &["demo and state.url are both given"],
+    ),
+    (
+        "{state: {url: \"postgres://me@db\"}, persistence: {existingClaim: c}, ACCOUNT}",
+        &["state.url and persistence.existingClaim are both given"],
+    ),
+    (
+        "{state: {url: \"postgres://me@db\"}, serviceMonitor: {instance: i}, ACCOUNT}",
+        &["serviceMonitor.instance is set", "overwrite each other"],
+    ),
+    (
+        "{state: {password: {existingSecret: s}}, ACCOUNT}",
+        &["no database that they are for: set state.url"],
+    ),
+    (
+        "{state: {ca: {value: x}}, ACCOUNT}",
+        &["no database that they are for"],
+    ),
+    (
+        "{state: {clientCertificateSecret: s}, ACCOUNT}",
+        &["no database that they are for"],
+    ),
+    (
+        "{state: {url: \"mysql://hunter2@db\"}, ACCOUNT}",
+        &["state.url (not shown): begin it with postgres://"],
+    ),
+    (
+        "{state: {url: \"postgres://me:hunter2@db/x\"}, ACCOUNT}",
+        &["state.url (not shown) holds a password", "state.password"],
+    ),
+    (
+        "{state: {url: \"postgres://me:hun@ter/hunter2@db/x\"}, ACCOUNT}",
+        &["state.url (not shown) holds a password"],
+    ),
+    (
+        "{state: {url: \"postgres://me@db/x?a=1&password=hunter2\"}, ACCOUNT}",
+        &["state.url (not shown) holds a password"],
+    ),
+    (
+        "{state: {url: \"postgres://db/x?application_name=a@b\"}, ACCOUNT}",
+        &["name the user before the host"],
+    ),
+    (
+        "{state: {url: \"postgres://me@/x\"}, ACCOUNT}",
+        &["name the host"],
+    ),
+    (
+        "{state: {url: \"postgres://me@db?sslrootcert=/x\", ca: {existingSecret: s}}, ACCOUNT}",
+        &["names sslrootcert", "state.ca is given too"],
+    ),
+    (
+        "{state: {url: \"postgres://me@db?sslkey=/x\", clientCertificateSecret: s}, ACCOUNT}",
+        &["sslkey, and state.clientCertificateSecret is given too"],
+    ),
+    (
+        "{state: {url: \"postgres://me@db?sslmode=disable\", ca: {value: x}}, ACCOUNT}",
+        &["sslmode=disable, so that state.ca would not be used"],
+    ),
+    (
+        "{state: {url: \"postgres://me@db\", password: {value: hunter2, existingSecret: s}}, ACCOUNT}",
+        &["state.password: value and existingSecret are both given"],
+    ),
+    (
+        "{state: {url: \"postgres://me@db\"}, extraEnv: [{name: METAACCESS_STATE_PASSWORD, value: hunter2}], ACCOUNT}",
+        &[
+            "the password is mounted as a file",
+            "give it by state.password",
+        ],
+    ),
+    (
+        "{fullnameOverride: s, state: {url: \"postgres://me@db\", password: {value: hunter2}, clientCertificateSecret: s}, ACCOUNT}",
+        &["the existing Secret \"s\" has the name of the Secret that the chart makes"],
+    ),
+    (
         "{autoscaling: {enabled: true}, ACCOUNT}",
-        &["autoscaling: one replica alone", "leave it out"],
+        &[
+            "autoscaling: the requests that the API allows",
+            "leave it out",
+        ],
     ),
     (
         "{replicaCount: 1, ACCOUNT}",
@@ -42,11 +124,11 @@ const REFUSED: [(&str, &[&str]); 48] = [
     ),
     (
         "{strategy: {type: RollingUpdate}, ACCOUNT}",
-        &["strategy: the Deployment always recreates its pod"],
+        &["strategy: without state.url the Deployment recreates its pod"],
     ),
     (
         "{updateStrategy: {}, ACCOUNT}",
-        &["updateStrategy: the Deployment always recreates"],
+        &["updateStrategy: without state.url the Deployment recreates"],
     ),
     (
         "{extraArgs: [--log.level=debug], ACCOUNT}",
@@ -206,13 +288,15 @@ const REFUSED: [(&str, &[&str]); 48] = [
 ];
 
 /// What is of a wrong type or not known, and words of what is said.
-const BEYOND_THE_SCHEMA: [(&str, &str); 32] = [
+const BEYOND_THE_SCHEMA: [(&str, &str); 34] = [
     ("{extraEnv: [{name: A, value: 1}]}", "/extraEnv/0/value"),
     (
         "{prometheusRule: {disabledAlerts: MetaAccessLinesMissed}}",
         "/disabledAlerts",
     ),
     ("{acounts: []}", "acounts"),
+    ("{state: {urls: x}}", "urls"),
+    ("{state: {password: hunter2}}", "/state/password"),
     ("{web: {prot: 1}}", "prot"),
     ("{web: {port: 0}}", "/web/port"),
     ("{web: {port: \"19720\"}}", "/web/port"),

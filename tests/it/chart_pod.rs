@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::chart::{self, Case, render};
+use crate::chart::{self, ACCOUNT, Case, Rendering, render};
 use crate::grafana::{list, text};
 
 #[test]
@@ -69,6 +69,21 @@ fn what_the_exporter_takes_over_by_itself_restarts_nothing() {
     for other in &all[1..] {
         assert_eq!(*other, all[0]);
     }
+}
+
+#[test]
+fn another_password_of_the_database_and_another_number_of_replicas_restart_nothing() {
+    let with = |more: &str, password: &str| {
+        format!(
+            "{{state: {{url: 'postgres://me@db', password: {{value: {password}}}}}, {more}, {ACCOUNT}}}"
+        )
+    };
+    let one = with("replicas: 2", "one");
+    let other = with("replicas: 3", "other");
+    let Some(all) = templates(&[&one, &other]) else {
+        return;
+    };
+    assert_eq!(all[0], all[1]);
 }
 
 #[test]
@@ -158,6 +173,121 @@ fn a_policy_lets_prometheus_in_and_the_exporter_to_names_and_api_alone() {
             "{rule}"
         );
     }
+}
+
+#[test]
+fn a_policy_lets_the_exporter_to_the_ports_of_its_database() {
+    let ports = |rendering: &Rendering| -> Vec<u64> {
+        let policy = &rendering.object("NetworkPolicy", "")["spec"];
+        let rule = list(&policy["egress"]).last().expect("a rule");
+        assert!(list(&rule["to"]).next().is_some(), "{rule}");
+        let ports = list(&rule["ports"]).map(|it| it["port"].as_u64().expect("a port"));
+        ports.collect()
+    };
+    let urls: [(&str, &[u64]); 5] = [
+        ("postgres://me@db", &[5432]),
+        (
+            "postgresql://me@[::1]:7,db:6/name?connect_timeout=2",
+            &[6, 7],
+        ),
+        ("postgres://m%40e@a.example.com,b.example.com/", &[5432]),
+        ("postgres://me@/name?host=db&port=1234", &[1234]),
+        ("postgres://me@/name?port=1,2&host=a,b", &[1, 2]),
+    ];
+    let case = |url: &str| {
+        let more = "networkPolicy: {enabled: true}";
+        Case::new(&format!("{{state: {{url: '{url}'}}, {more}, {ACCOUNT}}}"))
+    };
+    let cases: Vec<Case> = urls.iter().map(|(url, _)| case(url)).collect();
+    let Some(all) = render(&cases) else { return };
+    for ((url, expected), rendering) in urls.iter().zip(all) {
+        assert_eq!(rendering.error, None, "{url}");
+        assert_eq!(ports(&rendering), *expected, "{url}");
+    }
+}
+
+#[test]
+fn replicas_are_spread_unless_somebody_says_how() {
+    let spread = |values: &str| {
+        let case = Case::new(&format!("{{{values}, {ACCOUNT}}}"));
+        let all = render(&[case])?;
+        assert_eq!(all[0].error, None, "{values}");
+        let pod = &all[0].object("Deployment", "")["spec"]["template"]["spec"];
+        let keys = list(&pod["topologySpreadConstraints"]).map(|it| {
+            assert_eq!(it["whenUnsatisfiable"], "ScheduleAnyway", "{values}");
+            text(it, "topologyKey").to_owned()
+        });
+        Some(keys.collect::<Vec<_>>())
+    };
+    let database = "state: {url: 'postgres://me@db'}";
+    let own = "topologySpreadConstraints: \
+        [{maxSkew: 2, topologyKey: rack, whenUnsatisfiable: ScheduleAnyway}]";
+    let Some(by_itself) = spread(database) else {
+        return;
+    };
+    let nodes_and_zones = ["kubernetes.io/hostname", "topology.kubernetes.io/zone"];
+    assert_eq!(by_itself, nodes_and_zones);
+    let said = spread(&format!("{database}, {own}")).expect("rendered");
+    assert_eq!(said, ["rack"]);
+    assert_eq!(spread("replicas: 1").expect("rendered"), [""; 0]);
+}
+
+/// Nothing is answered before the database is.
+#[test]
+fn a_database_that_comes_later_is_waited_for() {
+    let seconds = |values: &str| {
+        let all = render(&[Case::new(&format!("{{{values}, {ACCOUNT}}}"))])?;
+        assert_eq!(all[0].error, None, "{values}");
+        let probe = &all[0].container()["startupProbe"];
+        Some(probe["periodSeconds"].as_u64()? * probe["failureThreshold"].as_u64()?)
+    };
+    let database = "state: {url: 'postgres://me@db'}";
+    let Some(alone) = seconds("replicas: 1") else {
+        return;
+    };
+    assert_eq!(alone, 120);
+    assert_eq!(seconds(database), Some(1800));
+    let longer = "probes: {startup: {periodSeconds: 7, failureThreshold: 1000}}";
+    let longer = format!("{database}, {longer}");
+    assert_eq!(seconds(&longer), Some(7000));
+    let rarely = "probes: {startup: {periodSeconds: 7}}";
+    let rarely = format!("{database}, {rarely}");
+    assert_eq!(seconds(&rarely), Some(1806));
+}
+
+#[test]
+fn the_notes_say_what_the_database_has_to_be_given() {
+    let Some(rendering) = chart::of_file("replicas") else {
+        return;
+    };
+    let notes = &rendering.notes;
+    for words in [
+        "the database \"counts\" at db-1.example.com:5433,db-2.example.com",
+        "CREATE ROLE \"metaaccess\" LOGIN PASSWORD '...'",
+        "CREATE DATABASE \"counts\" OWNER \"metaaccess\"",
+        "pool_mode = session",
+        "hostssl \"counts\"",
+        "synchronous_standby_names",
+        "metaaccess_state_regressions_total",
+        "scrapes each pod by itself",
+    ] {
+        assert!(notes.contains(words), "{words}: {notes}");
+    }
+    assert!(!notes.contains("Mind:"), "{notes}");
+    let plain = "{state: {url: 'postgres://me@db?sslmode=disable'}, ACCOUNT}";
+    let Some(all) = render(&[Case::new(&plain.replace("ACCOUNT", ACCOUNT))]) else {
+        return;
+    };
+    let notes = &all[0].notes;
+    for words in [
+        "the database \"me\" at db.",
+        "sslmode=disable: whoever is on the way",
+        "replicas is 1: while its pod is replaced",
+        "let your Prometheus scrape each pod by itself",
+    ] {
+        assert!(notes.contains(words), "{words}: {notes}");
+    }
+    assert!(!notes.contains("in memory"), "{notes}");
 }
 
 #[test]

@@ -16,6 +16,7 @@ use crate::certificates::Authority;
 use crate::chart::{self, Case, Rendering, render};
 use crate::exporter::{Exporter, PATIENCE};
 use crate::grafana::{list, text};
+use crate::postgres::{Postgres, Setup};
 use crate::program::Program;
 use crate::wait::until;
 
@@ -293,6 +294,66 @@ fn the_probe_of_the_chart_finds_an_exporter_well_behind_tls_certificates_and_pas
     }
     assert_eq!(exporter.stop().code, Some(0));
     assert_eq!(pod.run(&args).end(PATIENCE).code, Some(1));
+}
+
+/// Values of two replicas over this database, which takes TLS, a client certificate and a password, and
+/// what is in the cluster for them.
+fn over_a_database(api: &Api, database: &Postgres, folder: &Path) -> (Value, Vec<Value>) {
+    let file = |name: &str| std::fs::read_to_string(folder.join(name)).expect("written");
+    let encoded = |name: &str| STANDARD.encode(file(name));
+    let mut values = values(api);
+    values["replicas"] = json!(2);
+    let url = database.url();
+    values["state"] = json!({
+        "url": format!("{url}?connect_timeout=2"),
+        "password": {"value": SECRET},
+        "ca": {"existingConfigMap": "authority"},
+        "clientCertificateSecret": "client",
+    });
+    let client = json!({"tls.crt": encoded("client.crt"), "tls.key": encoded("client.key")});
+    let mut cluster = cluster();
+    cluster.push(object("Secret", "client", client));
+    let authority = json!({"ca.crt": file("ca.crt")});
+    cluster.push(object("ConfigMap", "authority", authority));
+    (values, cluster)
+}
+
+#[test]
+fn the_replicas_of_the_chart_share_their_counts_in_a_database() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let authority = Authority::new();
+    authority.write(folder.path());
+    authority.issue(folder.path(), "server");
+    authority.issue(folder.path(), "client");
+    let server = Setup::default().tls(folder.path(), "server");
+    let Some(database) = server.password(SECRET).start() else {
+        return;
+    };
+    let api = Api::start(granting());
+    let (values, cluster) = over_a_database(&api, &database, folder.path());
+    let Some(all) = render(&[Case::new(&values.to_string())]) else {
+        return;
+    };
+    let mut pods = [Pod::new(&all[0], &cluster), Pod::new(&all[0], &cluster)];
+    let [one, other] = pods.each_mut().map(Pod::start);
+    let accounts: [(&str, &Api, &[&str]); 2] =
+        [("Zürich \"1\"", &api, &BOTH), ("yes", &api, &BOTH)];
+    settle(&one, &accounts);
+    settle(&other, &accounts);
+    for exporter in [&one, &other] {
+        until(PATIENCE, "both replicas are known", || {
+            let living = exporter.scrape().sum("metaaccess_replicas", &[]);
+            (living == 2.0).then_some(())
+        });
+        assert_eq!(exporter.log_at("warn"), [""; 0]);
+    }
+    // One is drained: the other goes on with all accounts.
+    assert_eq!(one.stop().code, Some(0));
+    until(PATIENCE, "the other replica leads all accounts", || {
+        let led = other.scrape().sum("metaaccess_replica_leads", &[]);
+        (led == 2.0).then_some(())
+    });
+    settle(&other, &accounts);
 }
 
 #[test]

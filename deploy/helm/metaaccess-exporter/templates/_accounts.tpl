@@ -41,6 +41,11 @@
 {{- with .Values.api.ca.value -}}
 {{- $_ := set $data "ca.crt" . -}}
 {{- end -}}
+{{- if .Values.state.url -}}
+{{- with .Values.state.ca.value -}}
+{{- $_ := set $data "database-ca.crt" . -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 {{- toJson $data -}}
 {{- end -}}
@@ -59,6 +64,9 @@
 {{- end -}}
 {{- with .Values.metrics.hostnameKey.value -}}
 {{- $_ := set $data "hostname-key" (b64enc .) -}}
+{{- end -}}
+{{- with .Values.state.password.value -}}
+{{- $_ := set $data "database-password" (b64enc .) -}}
 {{- end -}}
 {{- with .Values.web.config.value -}}
 {{- $_ := set $data "web.yml" (toYaml . | b64enc) -}}

@@ -41,6 +41,7 @@
     name: {{ $name | quote }}
 {{- end -}}
 {{- if not .Values.demo }}{{ include "metaaccess-exporter.givenSource" (list .Values.api.ca "ca.crt") }}{{ end -}}
+{{- include "metaaccess-exporter.databaseSources" . }}
 {{- include "metaaccess-exporter.givenSource" (list .Values.metrics.hostnameKey "hostname-key") }}
 {{- include "metaaccess-exporter.givenSource" (list .Values.web.config "web.yml") }}
 {{- with .Values.web.certificateSecret }}

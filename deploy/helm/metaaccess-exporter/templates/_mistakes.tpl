@@ -2,7 +2,7 @@
      by values.schema.json. */}}
 {{- define "metaaccess-exporter.refuseMistakes" -}}
 {{- $mistakes := list -}}
-{{- $parts := list "Misplaced" "OfReplicas" "OfNames" "OfImage" "OfAccounts" "OfFiles" "OfPersistence" "OfSettings" "OfScraping" -}}
+{{- $parts := list "Misplaced" "OfReplicas" "OfNames" "OfImage" "OfAccounts" "OfFiles" "OfPersistence" "OfDatabase" "OfSettings" "OfScraping" -}}
 {{- if include "metaaccess-exporter.mistakesOfNulls" . -}}
 {{- /* The others look into what is missing. */ -}}
 {{- $parts = list "OfNulls" -}}
@@ -26,6 +26,7 @@
       "api baseUrl rateLimit logs order timezone lookback lateness timeout ca"
       "proxy url noProxy"
       "persistence enabled accessMode annotations"
+      "state url password ca clientCertificateSecret"
       "web port telemetryPath maxConnections enableLifecycle config clientCa"
       "scrape timeoutOffset minInterval"
       "metrics hostname hostnameKey maxSeries maxEvents zeroFor created"
@@ -35,7 +36,7 @@
       "probes startup liveness readiness"
       "service type port annotations labels"
       "podDisruptionBudget enabled maxUnavailable"
-      "networkPolicy enabled prometheus dns api proxy extraIngress extraEgress"
+      "networkPolicy enabled prometheus dns api proxy database extraIngress extraEgress"
       "serviceMonitor enabled interval scrapeTimeout scheme labels"
       "prometheusRule enabled labels alertLabels disabledAlerts thresholds"
       "dashboards enabled labels annotations folderAnnotation"
@@ -64,9 +65,9 @@
 {{- define "metaaccess-exporter.mistakesMisplaced" -}}
 {{- $known := dict
       "replicaCount" "it is called replicas here"
-      "autoscaling" "one replica alone may write to the embedded store, and it is idle most of the time; leave it out"
-      "strategy" "the Deployment always recreates its pod, since two exporters would use the requests of an account twice over; leave it out"
-      "updateStrategy" "the Deployment always recreates its pod, since two exporters would use the requests of an account twice over; leave it out"
+      "autoscaling" "the requests that the API allows do not become more by more replicas, and each is idle most of the time; set replicas to what may fail and one more, and leave it out"
+      "strategy" "without state.url the Deployment recreates its pod, since two exporters would use the requests of an account twice over; with it, pods are replaced one by one; leave it out"
+      "updateStrategy" "without state.url the Deployment recreates its pod, since two exporters would use the requests of an account twice over; with it, pods are replaced one by one; leave it out"
       "extraArgs" "each flag has a value here or a variable, which the health check knows too; set that, or extraEnv" -}}
 {{- range $name, $mend := $known -}}
 {{- if hasKey $.Values $name }}
@@ -76,8 +77,10 @@
 {{- end -}}
 
 {{- define "metaaccess-exporter.mistakesOfReplicas" -}}
-{{- if gt (int .Values.replicas) 1 }}
-replicas is {{ int .Values.replicas }}: this version keeps its counts in an embedded store, which one replica alone may write to; without persistence each replica would use the requests of the accounts again. Set it to 1, or to 0 to stop the exporter
+{{- if and (gt (int .Values.replicas) 1) .Values.demo }}
+replicas is {{ int .Values.replicas }}: each replica of the demo would read a simulator of its own; set it to 1
+{{- else if and (gt (int .Values.replicas) 1) (not .Values.state.url) }}
+replicas is {{ int .Values.replicas }}, but an embedded store has one writer, and without persistence each replica would use the requests of the accounts again: name a PostgreSQL that they share by state.url, or set replicas to 1
 {{- end -}}
 {{- end -}}
 
@@ -86,6 +89,7 @@ replicas is {{ int .Values.replicas }}: this version keeps its counts in an embe
 {{- if include "metaaccess-exporter.secretData" . | fromJson -}}
 {{- $given := include "metaaccess-exporter.credentialSecrets" . | fromJson | values -}}
 {{- $given = concat $given (list .Values.web.config.existingSecret .Values.web.certificateSecret .Values.metrics.hostnameKey.existingSecret .Values.api.ca.existingSecret .Values.web.clientCa.existingSecret) -}}
+{{- $given = concat $given (list .Values.state.password.existingSecret .Values.state.ca.existingSecret .Values.state.clientCertificateSecret) -}}
 {{- if has $name $given }}
 the existing Secret {{ $name | quote }} has the name of the Secret that the chart makes for what is given as a value; set fullnameOverride, or put all of it into Secrets of your own
 {{- end -}}
@@ -197,7 +201,7 @@ the accounts {{ $first | quote }} and {{ $account.name | quote }}: {{ $kind }} i
 
 {{/* What is given in two ways at once: the value, an existing ConfigMap and an existing Secret. */}}
 {{- define "metaaccess-exporter.mistakesOfFiles" -}}
-{{- $files := dict "web.config" .Values.web.config "web.clientCa" .Values.web.clientCa "api.ca" .Values.api.ca "metrics.hostnameKey" .Values.metrics.hostnameKey -}}
+{{- $files := dict "web.config" .Values.web.config "web.clientCa" .Values.web.clientCa "api.ca" .Values.api.ca "state.ca" .Values.state.ca "state.password" .Values.state.password "metrics.hostnameKey" .Values.metrics.hostnameKey -}}
 {{- range $what, $given := $files -}}
 {{- $ways := list -}}
 {{- range $way := list "value" "existingConfigMap" "existingSecret" -}}
@@ -242,10 +246,61 @@ demo keeps nothing, but persistence.existingClaim names a claim; leave one of th
 {{- end -}}
 {{- end -}}
 
+{{/* It never shows the URL, in which a password may stand. */}}
+{{- define "metaaccess-exporter.mistakesOfDatabase" -}}
+{{- $state := .Values.state -}}
+{{- $hasPassword := or $state.password.value $state.password.existingSecret -}}
+{{- $hasCa := include "metaaccess-exporter.hasDatabaseCa" . -}}
+{{- if $state.url -}}
+{{- include "metaaccess-exporter.mistakesOfDatabaseUrl" . -}}
+{{- if .Values.demo }}
+demo and state.url are both given: the demo keeps nothing; leave one of them out
+{{- end -}}
+{{- if .Values.persistence.existingClaim }}
+state.url and persistence.existingClaim are both given: counts are kept in a database or on a volume; leave one of them out
+{{- end -}}
+{{- if .Values.serviceMonitor.instance }}
+serviceMonitor.instance is set: with state.url each replica is scraped by itself, and under one name their series would overwrite each other; leave it out
+{{- end -}}
+{{- else if or $hasPassword $hasCa $state.clientCertificateSecret }}
+state: a password, authorities or a client certificate are given, but no database that they are for: set state.url, or leave them out
+{{- end -}}
+{{- end -}}
+
+{{- define "metaaccess-exporter.mistakesOfDatabaseUrl" -}}
+{{- $state := .Values.state -}}
+{{- $url := trim $state.url -}}
+{{- $beforeParameters := regexReplaceAll "\\?.*$" $url "" -}}
+{{- if not (regexMatch "^postgres(ql)?://" $url) }}
+state.url (not shown): begin it with postgres://, as in postgres://user@host:5432/name
+{{- else if regexMatch "://[^@]*[:/].*@" $beforeParameters }}
+state.url (not shown) holds a password, which everybody could read in the pod's environment: take it out, and give it by state.password
+{{- else if not (regexMatch "://[^@]+@" $beforeParameters) }}
+state.url (not shown): name the user before the host, as in postgres://user@host:5432/name
+{{- else if and (not (include "metaaccess-exporter.databaseHosts" .)) (not (include "metaaccess-exporter.databaseParameter" (list . "host"))) }}
+state.url (not shown): name the host, as in postgres://user@host:5432/name
+{{- end -}}
+{{- if regexMatch "[?&](password|passfile)=" $url }}
+state.url (not shown) holds a password, or names a file of one: leave that parameter out, and give it by state.password
+{{- end -}}
+{{- $isPlain := eq (include "metaaccess-exporter.databaseParameter" (list . "sslmode")) "disable" -}}
+{{- $files := dict "state.ca" (list "sslrootcert" (include "metaaccess-exporter.hasDatabaseCa" .)) "state.clientCertificateSecret" (list "sslcert" $state.clientCertificateSecret) -}}
+{{- range $value, $file := $files -}}
+{{- if and (last $file) (regexMatch (printf "[?&](%s|sslkey)=" (first $file)) $url) }}
+state.url names {{ first $file }} or sslkey, and {{ $value }} is given too, which the chart adds to the URL; leave one of them out
+{{- end -}}
+{{- if and (last $file) $isPlain }}
+state.url says sslmode=disable, so that {{ $value }} would not be used; leave one of them out
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{- define "metaaccess-exporter.mistakesOfSettings" -}}
 {{- $set := include "metaaccess-exporter.settings" . | fromJson -}}
 {{- range .Values.extraEnv -}}
-{{- if has .name (list "METAACCESS_ACCESS_TOKEN" "METAACCESS_CLIENT_SECRET") }}
+{{- if eq .name "METAACCESS_STATE_PASSWORD" }}
+extraEnv: METAACCESS_STATE_PASSWORD: the password is mounted as a file, which is read again at each connection; give it by state.password
+{{- else if has .name (list "METAACCESS_ACCESS_TOKEN" "METAACCESS_CLIENT_SECRET") }}
 extraEnv: {{ .name }}: credentials are mounted as files, which are read again when they change; give them in accounts
 {{- else if or (hasKey $set .name) (hasPrefix "METAACCESS_STATE_" .name) }}
 extraEnv: {{ .name }} is set by the chart; set the value for it instead

@@ -52,14 +52,34 @@ affinity:
 {{- end }}
 {{- end -}}
 
-{{/* The spreads, each with the pod's selector where it has none. */}}
+{{/* The spreads, each with the pod's selector where it has none; nothing where there are none. */}}
 {{- define "metaaccess-exporter.spread" -}}
 {{- $selector := dict "matchLabels" (include "metaaccess-exporter.selectorLabels" . | fromYaml) -}}
+{{- $wanted := .Values.topologySpreadConstraints | default list -}}
+{{- if and .Values.state.url (not $wanted) -}}
+{{- range $key := list "kubernetes.io/hostname" "topology.kubernetes.io/zone" -}}
+{{- /* Those of a roll-out that is under way are counted by themselves. */ -}}
+{{- $wanted = append $wanted (dict "maxSkew" 1 "topologyKey" $key "whenUnsatisfiable" "ScheduleAnyway" "matchLabelKeys" (list "pod-template-hash")) -}}
+{{- end -}}
+{{- end -}}
 {{- $spreads := list -}}
-{{- range .Values.topologySpreadConstraints -}}
+{{- range $wanted -}}
 {{- $spreads = append $spreads (hasKey . "labelSelector" | ternary . (merge (deepCopy .) (dict "labelSelector" $selector))) -}}
 {{- end -}}
-{{- toYaml $spreads -}}
+{{- with $spreads -}}
+{{- toYaml . -}}
+{{- end -}}
+{{- end -}}
+
+{{/* How long a start may take. A database that comes later is waited for before anything is answered. */}}
+{{- define "metaaccess-exporter.startup" -}}
+{{- $startup := deepCopy .Values.probes.startup -}}
+{{- if and .Values.state.url (not .Values.demo) -}}
+{{- $period := $startup.periodSeconds | default 10 | int -}}
+{{- $least := div (add 1799 $period) $period -}}
+{{- $_ := set $startup "failureThreshold" (max $least ($startup.failureThreshold | default 3 | int64)) -}}
+{{- end -}}
+{{- toYaml $startup -}}
 {{- end -}}
 
 {{/* How a probe asks: (list $ PATH). A web configuration may ask for certificates or passwords, which the kubelet has

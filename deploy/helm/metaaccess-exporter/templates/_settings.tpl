@@ -51,6 +51,14 @@
 {{- $_ := set $set "METAACCESS_API_CA_FILE" (printf "%s/ca.crt" $folder) -}}
 {{- end -}}
 {{- end -}}
+{{- with include "metaaccess-exporter.stateUrl" . -}}
+{{- $_ := set $set "METAACCESS_STATE_URL" . -}}
+{{- end -}}
+{{- with .Values.state.password -}}
+{{- if or .value .existingSecret -}}
+{{- $_ := set $set "METAACCESS_STATE_PASSWORD_FILE" (printf "%s/database-password" $folder) -}}
+{{- end -}}
+{{- end -}}
 {{- with .Values.proxy.url -}}
 {{- $_ := set $set "HTTPS_PROXY" . -}}
 {{- end -}}
