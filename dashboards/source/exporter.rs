@@ -5,8 +5,8 @@ use metaaccess_exporter::catalogue::{self, Metric};
 use crate::source::layout::{Dashboard, Row};
 use crate::source::panel::{COUNT, Panel};
 use crate::source::promql::{
-    ACCOUNT, BAR, LOG, around, growth_by, highest, highest_growth, of_instances, quantile,
-    selector, sum_by,
+    ACCOUNT, BAR, LOG, around, growth_by, highest, highest_growth, known, of_instances, of_leaders,
+    quantile, selector, sum_by,
 };
 use crate::source::{annotation, variable};
 
@@ -29,6 +29,7 @@ pub fn dashboard() -> String {
             budget(),
             series(),
             state(),
+            replicas(),
             process(),
         ],
     }
@@ -56,8 +57,9 @@ fn glance() -> Row {
     };
     let reasons = format!(
         "max by (account, event_type, reason) ({}) == 1",
-        selector(catalogue::FAILING.name, LOG)
+        known(&selector(catalogue::FAILING.name, LOG))
     );
+    let unsaved = of_leaders(&selector(catalogue::STATE_UNSAVED.name, ACCOUNT));
     Row::new("At a glance").line(
         5,
         vec![
@@ -75,7 +77,7 @@ fn glance() -> Row {
             number(
                 "Unsaved",
                 "Accounts whose state could not be saved at the last attempt.",
-                &format!("sum({})", highest(&catalogue::STATE_UNSAVED, ACCOUNT)),
+                &format!("sum(max by (account) ({unsaved}))"),
             )
             .color(&worst),
             number(
@@ -168,7 +170,7 @@ fn freshness() -> Row {
                 .query(
                     &format!(
                         "sum by (reason) (max by (account, event_type, reason) ({})) > 0",
-                        selector(catalogue::FAILING.name, LOG)
+                        known(&selector(catalogue::FAILING.name, LOG))
                     ),
                     "{{reason}}",
                 )
@@ -484,6 +486,92 @@ fn state() -> Row {
             .wide(8),
         ],
     )
+}
+
+/// What there is only where replicas share the state.
+fn replicas() -> Row {
+    const NONE: &str = "No database";
+    let by_instance = |metric: &Metric| format!("max by (instance) ({})", metric.name);
+    let led = format!(
+        "sum by (instance) (max by (instance, account) ({}))",
+        selector(catalogue::REPLICA_LEADS.name, ACCOUNT)
+    );
+    let grown_by_instance = |metric: &Metric| growth_by("instance", metric.name, BAR);
+    let fenced = growth_by(
+        "instance, account",
+        &selector(catalogue::STATE_FENCED.name, ACCOUNT),
+        BAR,
+    );
+    Row::new("Replicas")
+        .line(
+            8,
+            vec![
+                Panel::lines(
+                    "Replicas alive",
+                    "Replicas that share the state and live, as each of them sees it.",
+                    COUNT,
+                )
+                .query(&by_instance(&catalogue::REPLICAS), "{{instance}}")
+                .decimals(0)
+                .empty(NONE)
+                .wide(8),
+                Panel::lines(
+                    "Accounts led",
+                    "Accounts for which a replica asks the API. Each has one at a time; after a replica died the others take its accounts within seconds.",
+                    COUNT,
+                )
+                .query(&led, "{{instance}}")
+                .decimals(0)
+                .empty(NONE)
+                .wide(8),
+                Panel::worked(
+                    "Connection to the database",
+                    "Whether the database answered each replica the last time: red where it did not. Such a replica shows the counts that it has, and asks the API for nothing.",
+                )
+                .query(&by_instance(&catalogue::STATE_CONNECTED), "{{instance}}")
+                .empty(NONE)
+                .wide(8),
+            ],
+        )
+        .line(
+            8,
+            vec![
+                Panel::bars(
+                    "Takeovers and lost connections",
+                    "Leases taken over from replicas that died, and connections to the database that broke off, since the bar before.",
+                )
+                .query(&grown_by_instance(&catalogue::LEASE_TAKEOVERS), "{{instance}}, taken over")
+                .query(
+                    &grown_by_instance(&catalogue::STATE_CONNECTIONS_LOST),
+                    "{{instance}}, connections lost",
+                )
+                .empty(NONE)
+                .wide(8),
+                Panel::bars(
+                    "Refused commits",
+                    "Commits that the database refused, since another replica leads the account by now; and how often the database had less than it had acknowledged. Since the bar before.",
+                )
+                .query(&sum_by("instance", &fenced), "{{instance}}, refused")
+                .query(
+                    &grown_by_instance(&catalogue::STATE_REGRESSIONS),
+                    "{{instance}}, data lost",
+                )
+                .painted("/lost/", "red")
+                .empty(NONE)
+                .wide(8),
+                Panel::lines(
+                    "Duration of saves by replica",
+                    "How long saving an account took each replica: 95 of 100 saves are quicker. A save is a transaction of the database.",
+                    "s",
+                )
+                .query(
+                    &quantile(0.95, &catalogue::STATE_SAVE_DURATION, ACCOUNT, "instance"),
+                    "{{instance}}",
+                )
+                .empty("No saves in the range")
+                .wide(8),
+            ],
+        )
 }
 
 fn process() -> Row {

@@ -2,7 +2,8 @@
 //!
 //! An account's counts are the same whichever exporter shows them, and however many Prometheus
 //! servers keep them. So the highest of equal series is taken, over all labels that are not the
-//! metric's own, before anything is added up.
+//! metric's own, before anything is added up. What each process does for itself, such as sending
+//! requests, adds up over the processes.
 
 use metaaccess_exporter::catalogue::{self, Metric};
 
@@ -69,8 +70,30 @@ pub fn highest_growth(metric: &Metric, matchers: &str, window: &str) -> String {
     let selector = selector(metric.name, matchers);
     match is(&catalogue::EVENTS) || catalogue::KEPT.iter().any(is) {
         true => kept_growth(&labels, &selector, window, BEFORE),
-        false => growth_by(&labels, &selector, window),
+        false => work(&labels, &selector, window),
     }
+}
+
+/// The growth of a counter of what each process does for itself, such as requests: all of it, whichever
+/// process did it, and what several Prometheus servers keep of one only once.
+fn work(labels: &str, selector: &str, window: &str) -> String {
+    sum_by(
+        labels,
+        &growth_by(&format!("{labels}, instance"), selector, window),
+    )
+}
+
+/// What is known now: not by a replica that its database does not answer, whose gauges are old.
+pub fn known(selector: &str) -> String {
+    let connected = catalogue::STATE_CONNECTED.name;
+    format!("{selector} unless on (job, instance) {connected} == 0")
+}
+
+/// What the replica says that leads the account, if replicas share the state: of the others it may be
+/// old.
+pub fn of_leaders(selector: &str) -> String {
+    let leads = catalogue::REPLICA_LEADS.name;
+    format!("{selector} unless on (job, instance, account) {leads} == 0")
 }
 
 /// The growth of the counts of events: those that the rules have added up over hosts, or those of
@@ -112,8 +135,8 @@ pub fn events_by_host(matchers: &str, window: &str) -> String {
     highest_growth(&catalogue::EVENTS, matchers, window)
 }
 
-/// The growth of a counter that begins at 0 with each exporter: the highest, for each set of these
-/// labels.
+/// The growth of a counter that begins at 0 with each exporter: the highest for each set of these labels,
+/// which name the exporter where several count each for itself.
 pub fn growth_by(labels: &str, selector: &str, window: &str) -> String {
     around(
         &format!("max by ({labels})"),
@@ -136,7 +159,7 @@ pub fn quantile(q: f64, metric: &Metric, matchers: &str, by: &str) -> String {
         format!("le, {by}")
     };
     format!(
-        "histogram_quantile({q}, sum by ({by}) (max by (le, {own}) (rate({selector}[$__rate_interval])))) >= 0"
+        "histogram_quantile({q}, sum by ({by}) (max by (le, {own}, instance) (rate({selector}[$__rate_interval])))) >= 0"
     )
 }
 

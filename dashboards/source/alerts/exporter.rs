@@ -3,7 +3,7 @@
 use metaaccess_exporter::catalogue;
 
 use super::Alert;
-use crate::source::promql::{highest, kept_growth_since, selector, sum_by};
+use crate::source::promql::{highest, kept_growth_since, known, of_leaders, selector, sum_by};
 use crate::source::recording;
 use crate::source::settings::{
     LIMIT_SHARE, LINES_BEHIND, OWN_SHARE, READ_AGE, REFUSED_REQUESTS, UNPARSABLE,
@@ -55,12 +55,10 @@ fn not_refreshed() -> Alert {
 
 fn credential_refused() -> Alert {
     let matchers = r#"reason=~"unauthorized|forbidden|client_refused|token_missing|no_token""#;
+    let failing = known(&selector(catalogue::FAILING.name, matchers));
     Alert {
         name: "MetaAccessCredentialRefused",
-        expr: format!(
-            "max by (account, reason) ({}{{{matchers}}}) == 1",
-            catalogue::FAILING.name
-        ),
+        expr: format!("max by (account, reason) ({failing}) == 1"),
         wait: Some("5m"),
         severity: "critical",
         settings: &[],
@@ -76,7 +74,10 @@ fn falling_behind() -> Alert {
         "max by (account, event_type) (max_over_time({}[1d]))",
         catalogue::READ_TIMESTAMP.name
     );
-    let behind = highest(&catalogue::LINES_BEHIND, "");
+    let behind = format!(
+        "max by (account, event_type) ({})",
+        known(catalogue::LINES_BEHIND.name)
+    );
     let (age, lines) = (READ_AGE.value(), LINES_BEHIND.value());
     let up = recording::UP;
     Alert {
@@ -124,9 +125,11 @@ fn budget_starved() -> Alert {
     let (refused, sent) = (requests(r#"code="429""#), requests(""));
     // The median, since a place of others is free for a moment before they take it again. Where the
     // exporter itself has none left for half of the time, it has sent half of what is allowed.
+    // Of replicas the one that leads knows it, if it did so all the time.
     let left = format!(
-        "max by (account) (quantile_over_time(0.5, {}[15m]))",
-        catalogue::BUDGET_LEFT.name
+        "max by (account) (quantile_over_time(0.5, {}[15m]) unless on (job, instance, account) min_over_time({}[15m]) == 0)",
+        catalogue::BUDGET_LEFT.name,
+        catalogue::REPLICA_LEADS.name
     );
     // What was sent in 15 minutes can be told of one that has run for so long: not of one that has just
     // started, or come back, and reads all that it may.
@@ -199,12 +202,15 @@ fn near_limit() -> Alert {
 fn state_not_saved() -> Alert {
     Alert {
         name: "MetaAccessStateNotSaved",
-        expr: format!("{} == 1", highest(&catalogue::STATE_UNSAVED, "")),
+        expr: format!(
+            "max by (account) ({}) == 1",
+            of_leaders(catalogue::STATE_UNSAVED.name)
+        ),
         wait: Some("5m"),
         severity: "critical",
         settings: &[],
         summary: "The state of {{ $labels.account }} cannot be saved",
-        description: "The exporter has not been able to save the account {{ $labels.account }} for 5 minutes. It shows the counts that it saved last, and asks the API for nothing until saving works: most often a disk is full or read-only.",
+        description: "The exporter has not been able to save the account {{ $labels.account }} for 5 minutes. It shows the counts that it saved last, and asks the API for nothing until saving works: most often a disk is full or read-only, its own or that of the database.",
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod exporter;
 mod fleet;
+mod replicas;
 
 use std::fmt::Write;
 
@@ -39,7 +40,8 @@ impl Alert {
 }
 
 pub fn of_exporter() -> Vec<Rule> {
-    exporter::all().iter().map(Alert::rule).collect()
+    let alerts = exporter::all().into_iter().chain(replicas::all());
+    alerts.map(|alert| alert.rule()).collect()
 }
 
 pub fn of_fleet() -> Vec<Rule> {
@@ -48,7 +50,7 @@ pub fn of_fleet() -> Vec<Rule> {
 
 /// The rows of a table.
 pub fn markdown() -> String {
-    let alerts = [exporter::all(), fleet::all()].concat();
+    let alerts = [exporter::all(), replicas::all(), fleet::all()].concat();
     alerts.iter().fold(String::new(), |mut rows, alert| {
         let settings: Vec<_> = alert
             .settings
