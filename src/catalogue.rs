@@ -267,6 +267,11 @@ pub const STATE_REGRESSIONS: Metric = counter(
     &[],
     "How often the database had less of an account than it had acknowledged, as after a restore from an older backup; only with --state.url.",
 );
+pub const STATE_REGRESSED_SERIES: Metric = gauge(
+    "metaaccess_state_regressed_series",
+    PER_ACCOUNT,
+    "Series that this replica shows at the count that they had before the database lost it, until they are counted as high again; only with --state.url.",
+);
 pub const STATE_FENCED: Metric = counter(
     "metaaccess_state_fenced_total",
     PER_ACCOUNT,
@@ -443,6 +448,7 @@ pub const ALL: &[Metric] = &[
     STATE_CONNECTED,
     STATE_CONNECTIONS_LOST,
     STATE_REGRESSIONS,
+    STATE_REGRESSED_SERIES,
     STATE_FENCED,
     REPLICAS,
     REPLICA_LEADS,

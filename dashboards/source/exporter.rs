@@ -496,6 +496,10 @@ fn replicas() -> Row {
         "sum by (instance) (max by (instance, account) ({}))",
         selector(catalogue::REPLICA_LEADS.name, ACCOUNT)
     );
+    let regressed = format!(
+        "sum by (instance) (max by (instance, account) ({}))",
+        selector(catalogue::STATE_REGRESSED_SERIES.name, ACCOUNT)
+    );
     let grown_by_instance = |metric: &Metric| growth_by("instance", metric.name, BAR);
     let fenced = growth_by(
         "instance, account",
@@ -549,13 +553,14 @@ fn replicas() -> Row {
                 .wide(8),
                 Panel::bars(
                     "Refused commits",
-                    "Commits that the database refused, since another replica leads the account by now; and how often the database had less than it had acknowledged. Since the bar before.",
+                    "Commits that the database refused, since another replica leads the account by now; and how often the database had less than it had acknowledged, since the bar before. Beside it how many series are shown as they were until they are counted as high again.",
                 )
                 .query(&sum_by("instance", &fenced), "{{instance}}, refused")
                 .query(
                     &grown_by_instance(&catalogue::STATE_REGRESSIONS),
                     "{{instance}}, data lost",
                 )
+                .query(&regressed, "{{instance}}, series as before")
                 .painted("/lost/", "red")
                 .empty(NONE)
                 .wide(8),

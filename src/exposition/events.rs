@@ -87,6 +87,21 @@ impl EventsText {
         }
     }
 
+    /// The text of other series of the same account, all of it written anew.
+    pub fn of_others(&self, series: &Series) -> [Row; 2] {
+        let mut text = Self {
+            account: self.account.clone(),
+            constant: self.constant.clone(),
+            text: Pieces::new(),
+            with_created: self.with_created.as_ref().map(|_| Pieces::new()),
+        };
+        for log in EventType::ALL {
+            let all: Vec<Place> = (0..series.of_log(log).count()).collect();
+            text.update(log, series, &all);
+        }
+        text.rows()
+    }
+
     /// All of it in the text format and in OpenMetrics, in which it is the same unless that says
     /// since when. The text is not copied.
     pub fn rows(&self) -> [Row; 2] {

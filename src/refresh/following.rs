@@ -120,6 +120,7 @@ impl Following {
             version,
         };
         refresher.publish(&mut self.series, &mut self.events, &shown);
+        self.report.regressed(refresher.short_of_floor());
     }
 
     /// That this replica does not refresh the account.
@@ -145,20 +146,20 @@ pub(super) struct Seen<'a> {
 }
 
 impl Refresher {
-    /// Shows these series, unless one of them would fall that was shown before the database lost it.
+    /// Shows these series, and what the database has lost as it was shown before.
     pub(super) fn publish(&self, series: &mut Series, events: &mut EventsText, seen: &Seen<'_>) {
         for log in seen.logs {
             let changed = series.take_unwritten(*log);
             events.update(*log, series, &changed);
         }
-        if self.may_show(series) {
-            let [text, openmetrics] = events.rows();
-            self.show(Shown {
-                text,
-                openmetrics,
-                generation: seen.generation,
-            });
-        }
+        let raised = self.raised(series, seen);
+        let rows = raised.map(|raised| events.of_others(&raised));
+        let [text, openmetrics] = rows.unwrap_or_else(|| events.rows());
+        self.show(Shown {
+            text,
+            openmetrics,
+            generation: seen.generation,
+        });
         self.is_shown(seen.version);
     }
 
@@ -166,37 +167,6 @@ impl Refresher {
     pub(super) fn is_shown(&self, version: i64) {
         if let Some(joint) = self.joint() {
             joint.version.send_replace(version);
-        }
-    }
-
-    /// From now on nothing less is shown than `before` showed, where `after` has less of anything.
-    pub(super) fn never_less_than(&self, before: &Series, after: &Series) {
-        let Some(joint) = self.joint().filter(|_| !after.shows_all_of(before)) else {
-            return;
-        };
-        let mut floor = Self::locked(&joint.floor);
-        // What is shown is the floor that there is already, if there is one.
-        if floor.is_none() {
-            *floor = Some(before.clone());
-            drop(floor);
-            joint.bell.lost();
-            tracing::debug!(account = %self.account(), "the database has less of this account");
-        }
-    }
-
-    fn may_show(&self, series: &Series) -> bool {
-        let Some(joint) = self.joint() else {
-            return true;
-        };
-        let mut floor = Self::locked(&joint.floor);
-        match &*floor {
-            Some(least) if !series.shows_all_of(least) => false,
-            Some(_) => {
-                tracing::info!(account = %self.account(), "the counts have caught up with what was shown");
-                *floor = None;
-                true
-            }
-            None => true,
         }
     }
 }
@@ -290,16 +260,88 @@ mod tests {
         assert_eq!(counts(&following), [5, 7]);
     }
 
+    fn text(refresher: &Refresher) -> Vec<String> {
+        let shown = refresher.shown();
+        let pieces = shown.events(Format::Text).pieces().iter();
+        let text: Vec<u8> = pieces.flat_map(|piece| piece.text().to_vec()).collect();
+        let text = String::from_utf8(text).unwrap();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    /// The hosts that are shown, each with its count.
+    fn shown(refresher: &Refresher) -> Vec<String> {
+        let value = |line: String| {
+            let host = line.split("hostname=\"").nth(1).unwrap().to_owned();
+            let (host, rest) = host.split_once('"').unwrap();
+            format!("{host} {}", rest.rsplit(' ').next().unwrap())
+        };
+        text(refresher).into_iter().map(value).collect()
+    }
+
+    fn all_anew(refresher: &Refresher, following: &mut Following, of: &News, version: i64) {
+        following.known = NEVER;
+        assert!(following.take_up(of, (NEVER, version), refresher));
+        following.publish(of, version, refresher);
+    }
+
+    #[test]
+    fn what_the_database_has_lost_is_shown_as_it_was_and_all_else_goes_on() {
+        const LOG: EventType = EventType::Device;
+        let (refresher, mut following) = follower(&EventType::ALL);
+        let before = news(&[
+            (LOG, 0, 5),
+            (LOG, 1, 7),
+            (LOG, 2, 1),
+            (EventType::Admin, 9, 2),
+        ]);
+        all_anew(&refresher, &mut following, &before, 9);
+        let all = ["TEST-0 5", "TEST-1 7", "TEST-2 1", "TEST-9 2"];
+        assert_eq!(shown(&refresher), all);
+        // A backup, from before the third was counted, and from before the other log was.
+        let backup = news(&[(LOG, 0, 3), (LOG, 1, 7)]);
+        let backup = News {
+            complete: vec![LOG],
+            ..backup
+        };
+        all_anew(&refresher, &mut following, &backup, 4);
+        assert_eq!(shown(&refresher), all);
+        assert_eq!(refresher.short_of_floor(), 3);
+        // Another one is counted before that, and takes its place; that one is at zero first.
+        let mut some = news(&[(LOG, 1, 8), (LOG, 3, 1), (LOG, 2, 1)]);
+        (some.series[1].place, some.series[2].place) = (2, 3);
+        some.series[2].birth.zero = Some(Generation(1));
+        assert!(following.take_up(&some, (4, 5), &refresher));
+        following.publish(&some, 5, &refresher);
+        let on = ["TEST-0 5", "TEST-1 8", "TEST-3 1", "TEST-2 1", "TEST-9 2"];
+        assert_eq!(shown(&refresher), on);
+        assert_eq!(refresher.short_of_floor(), 3);
+        // It is lost once more, from before that: what was shown meanwhile stays, too.
+        all_anew(&refresher, &mut following, &backup, 4);
+        assert_eq!(
+            shown(&refresher),
+            ["TEST-0 5", "TEST-1 8", "TEST-3 1", "TEST-2 1", "TEST-9 2"]
+        );
+        let mut caught_up = news(&[
+            (LOG, 0, 6),
+            (LOG, 1, 8),
+            (LOG, 2, 1),
+            (LOG, 3, 1),
+            (EventType::Admin, 9, 2),
+        ]);
+        caught_up.series[4].place = 0;
+        assert!(following.take_up(&caught_up, (4, 6), &refresher));
+        following.publish(&caught_up, 6, &refresher);
+        let counted = ["TEST-0 6", "TEST-1 8", "TEST-2 1", "TEST-3 1", "TEST-9 2"];
+        assert_eq!(shown(&refresher), counted);
+        assert_eq!(refresher.short_of_floor(), 0);
+    }
+
     #[test]
     fn a_log_that_is_not_read_is_not_shown_though_the_database_has_it() {
         let (refresher, mut following) = follower(&[EventType::Device]);
         let all = news(&[(EventType::Device, 0, 5), (EventType::Admin, 0, 7)]);
         assert!(following.take_up(&all, (NEVER, 5), &refresher));
         following.publish(&all, 5, &refresher);
-        let shown = refresher.shown();
-        let pieces = shown.events(Format::Text).pieces().iter();
-        let text: Vec<u8> = pieces.flat_map(|piece| piece.text().to_vec()).collect();
-        let text = String::from_utf8(text).unwrap();
-        assert_eq!(text.lines().count(), 1, "{text}");
+        assert_eq!(shown(&refresher), ["TEST-0 5"]);
     }
 }

@@ -12,6 +12,7 @@ mod access;
 mod beater;
 mod bell;
 mod conductor;
+mod floor;
 mod following;
 mod gate;
 mod keeper;
@@ -54,8 +55,8 @@ use crate::event::{Account, EventType};
 use crate::exposition::{Format, Row};
 use crate::meters::Meters;
 use crate::moment::Moment;
-use crate::series::Series;
 use crate::store::AccountId;
+use floor::Floor;
 use gate::Gate;
 
 /// The version of what was never shown.
@@ -88,8 +89,8 @@ struct Joint {
     version: watch::Sender<i64>,
     /// What is known of the counts while another replica refreshes them.
     following: Mutex<Option<Following>>,
-    /// What was shown once and the database has lost: nothing less is shown.
-    floor: Mutex<Option<Series>>,
+    /// What was shown once and the database has lost.
+    floor: Mutex<Option<Floor>>,
     /// The regular scrapers as they were told the others.
     told: Mutex<Vec<SavedScraper>>,
 }

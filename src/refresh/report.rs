@@ -14,8 +14,8 @@ use crate::api::failure::Failure;
 use crate::catalogue::{
     AMBIGUOUS_READS, BUDGET, BUDGET_WINDOW, DELAY, FAILING, GAPS, LINES_BEHIND, MISSED_LINES,
     NEWEST_LINE_TIMESTAMP, ORDER, READ_TIMESTAMP, READING_LINES, READY, REFRESH_FAILURES,
-    REFRESHES, REPLICA_LEADS, REQUEST_DURATION, REQUESTS, TOKEN_REQUESTS, UNATTRIBUTED, UNPARSABLE,
-    UNSETTLED_LINES, UP,
+    REFRESHES, REPLICA_LEADS, REQUEST_DURATION, REQUESTS, STATE_REGRESSED_SERIES, TOKEN_REQUESTS,
+    UNATTRIBUTED, UNPARSABLE, UNSETTLED_LINES, UP,
 };
 use crate::clock;
 use crate::event::{BadLine, EventType, Minute};
@@ -403,6 +403,12 @@ impl Report {
         let value = f64::from(u8::from(leads));
         self.meters
             .set(REPLICA_LEADS, &[self.account.as_str()], value);
+    }
+
+    /// How many series are shown as they were before the database lost some of them.
+    pub(super) fn regressed(&self, series: usize) {
+        self.meters
+            .set(STATE_REGRESSED_SERIES, &[&self.account], series as f64);
     }
 
     /// Whether the last refresh of every log worked.

@@ -15,7 +15,7 @@ use super::following::Following;
 use super::keeper::Keeper;
 use super::restored::Restored;
 use super::{NEVER, Refresher};
-use crate::catalogue::STATE_FENCED;
+use crate::catalogue::{STATE_FENCED, STATE_REGRESSED_SERIES};
 use crate::meters::Meters;
 use crate::series::Series;
 use crate::store::{Lease, LeaseId, Loaded, News, Shared, Store, StoreError};
@@ -44,7 +44,9 @@ impl Seat {
         meters: Arc<Meters>,
         (lease, offices): (LeaseId, Arc<Offices>),
     ) -> Self {
-        meters.add(STATE_FENCED, &[refresher.account().as_str()], 0);
+        let labels = [refresher.account().as_str()];
+        meters.add(STATE_FENCED, &labels, 0);
+        meters.set(STATE_REGRESSED_SERIES, &labels, 0.0);
         Self {
             refresher,
             source,

@@ -130,16 +130,57 @@ impl Series {
         }
     }
 
-    /// Whether each of these shows as much here, or more, as far as they are saved.
-    pub fn shows_all_of(&self, others: &Self) -> bool {
-        others.logs.iter().all(|(log, of_log)| {
+    /// How many of these show less here, or are not here, as far as they are saved.
+    pub fn short_of(&self, others: &Self) -> usize {
+        let short = |(log, other): &(EventType, One<'_>)| {
+            let here = self.find(*log, other.labels);
+            let here = here.and_then(|place| self.range(*log, place..place + 1).next());
+            here.is_none_or(|one| one.shown() < other.shown())
+        };
+        others.saved().filter(short).count()
+    }
+
+    /// Shows each of these that is saved, as much as it shows there or more. Those that are not here yet
+    /// come last.
+    pub fn raise_to(&mut self, others: &Self) {
+        for (log, other) in others.saved() {
+            let Some(place) = self.find(log, other.labels) else {
+                let place = self.insert(log, other.labels, other.birth);
+                self.count(log, place, other.count);
+                continue;
+            };
+            let here = self.range(log, place..place + 1).next();
+            if let Some(here) = here.filter(|here| here.shown() < other.shown()) {
+                let (more, created) =
+                    (other.shown().saturating_sub(here.count), here.birth.created);
+                self.count(log, place, more);
+                let of_log = self.logs.entry(log).or_default();
+                of_log.is_born(
+                    place,
+                    Birth {
+                        created,
+                        zero: None,
+                    },
+                );
+            }
+        }
+    }
+
+    /// Those of these logs alone.
+    #[must_use]
+    pub fn only(&self, logs: &[EventType]) -> Self {
+        let mut some = self.clone();
+        some.logs.retain(|log, _| logs.contains(log));
+        some
+    }
+
+    /// The series that are as they were saved.
+    fn saved(&self) -> impl Iterator<Item = (EventType, One<'_>)> {
+        self.logs.iter().flat_map(|(log, of_log)| {
             let unsaved: BTreeSet<Place> = of_log.unsaved.places().iter().copied().collect();
-            let mut series = (0..).zip(others.of_log(*log));
-            series.all(|(place, other)| {
-                let here = self.find(*log, other.labels);
-                let here = here.and_then(|place| self.range(*log, place..place + 1).next());
-                unsaved.contains(&place) || here.map_or(0, |one| one.shown()) >= other.shown()
-            })
+            let all = (0..).zip(self.of_log(*log));
+            let saved = all.filter(move |(place, _)| !unsaved.contains(place));
+            saved.map(|(_, one)| (*log, one))
         })
     }
 

@@ -13,7 +13,7 @@ const EXPORTER: &str = "metaaccess-exporter";
 
 /// Queries that find nothing on a healthy company, and why. One that finds something is no longer to
 /// be excused.
-const MAY_BE_EMPTY: [Excuse; 8] = [
+const MAY_BE_EMPTY: [Excuse; 9] = [
     Excuse {
         dashboard: EXPORTER,
         title: "Refused at the door",
@@ -33,6 +33,7 @@ const MAY_BE_EMPTY: [Excuse; 8] = [
     ),
     of_replicas("Refused commits", "metaaccess_state_fenced_total"),
     of_replicas("Refused commits", "metaaccess_state_regressions_total"),
+    of_replicas("Refused commits", "metaaccess_state_regressed_series"),
 ];
 
 const fn of_replicas(title: &'static str, metric: &'static str) -> Excuse {

@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use metaaccess_exporter::simulator::{Fault, Kind, Wait};
+use metaaccess_exporter::event::EventType;
+use metaaccess_exporter::simulator::{Fault, Kind, Purge, Wait};
 
 use crate::api::Api;
 use crate::postgres::{Postgres, Proxy, shared_server};
@@ -259,6 +260,73 @@ fn a_database_that_is_restored_from_an_older_backup_is_said_and_no_count_falls()
     let logs: Vec<String> = fleet.numbers().flat_map(|it| fleet.log(it)).collect();
     let said = "the database has less than it had acknowledged";
     assert!(logs.iter().any(|line| line.contains(said)), "{logs:#?}");
+}
+
+#[test]
+fn a_database_that_gives_no_answer_to_one_that_starts_is_waited_for() {
+    let Some(server) = shared_server() else {
+        return;
+    };
+    let api = Api::start(busy());
+    let url = server.new_database();
+    let fleet = Fleet::start(&api, &[url.clone()], &[]);
+    fleet.is_read();
+    fleet.stop(0);
+    std::thread::scope(|scope| {
+        // Longer than a statement may take. It connects, and cannot say which accounts there are.
+        let lock = "LOCK TABLE metaaccess_accounts; SELECT pg_sleep(7)";
+        let locked = scope.spawn(|| server.sql_at(&url, lock));
+        until(PATIENCE, "the table is locked", || {
+            let locks = "SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' \
+                AND relation = 'metaaccess_accounts'::regclass AND granted";
+            (server.sql_at(&url, locks) == "1").then_some(())
+        });
+        fleet.revive(0);
+        locked.join().expect("no panic");
+    });
+    goes_on(&api, &fleet);
+    let log = fleet.log(0).join("\n");
+    assert!(log.contains("It is tried again until it works"), "{log}");
+}
+
+#[test]
+fn a_line_that_the_database_and_the_log_have_lost_stays_shown_and_stops_no_other_count() {
+    let Some(mut server) = Postgres::start() else {
+        return;
+    };
+    let api = Api::start(busy());
+    let fleet = Fleet::three(&api, &server.url(), &[]);
+    fleet.is_read();
+    api.pause();
+    fleet.settle();
+    let backup = server.back_up();
+    let all_show = |host: &str| {
+        until(PATIENCE, host, || {
+            let shows = |number| fleet.look(number).events.contains(host);
+            fleet.numbers().all(shows).then_some(())
+        });
+    };
+    api.install_on(&["TEST-LOST"]);
+    all_show("TEST-LOST");
+    api.purge(EventType::Device, &Purge::Hostname("TEST-LOST".to_owned()));
+    server.restore(&backup);
+    let all_miss = |lost: f64| {
+        until(PATIENCE, "each shows what is missing", || {
+            let says = |number| {
+                let samples = fleet.look(number).samples;
+                samples.value("metaaccess_state_regressed_series", &[]) == lost
+            };
+            fleet.numbers().all(says).then_some(())
+        });
+    };
+    all_miss(1.0);
+    api.install_on(&["TEST-NEW"]);
+    all_show("TEST-NEW");
+    fleet.settle();
+    all_miss(1.0);
+    // It comes back in another way.
+    api.install_on(&["TEST-LOST"]);
+    all_miss(0.0);
 }
 
 #[test]

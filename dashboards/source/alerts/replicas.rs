@@ -82,6 +82,6 @@ fn database_regressed() -> Alert {
         severity: "critical",
         settings: &[],
         summary: "The database of {{ $labels.instance }} has lost what it had saved",
-        description: "Within the past hour the replica {{ $labels.instance }} found less in the database than the database had acknowledged: it was restored from an older backup, or a standby took over that lacked the last commits. Lines that it forgot are counted again from the log, and the counts stand still until they have caught up; what the log no longer holds is missing.",
+        description: "Within the past hour the replica {{ $labels.instance }} found less in the database than the database had acknowledged: it was restored from an older backup, or a standby took over that lacked the last commits. Lines that it forgot are counted again from the log; until then their series are shown as they were. What the log no longer holds is missing.",
     }
 }

@@ -213,5 +213,8 @@ impl Conductor {
         };
         self.refresher
             .publish(&mut self.series, &mut self.events, &seen);
+        if self.keeper.shares() {
+            self.report.regressed(self.refresher.short_of_floor());
+        }
     }
 }

@@ -87,7 +87,7 @@ The counts are in the database {{ $name | quote }} at {{ $hosts }}. A superuser 
 - TLS is checked: the server's certificate is for the host's name in state.url, from an authority that state.ca names.
   In pg_hba.conf: hostssl "{{ $name }}" "{{ $user }}" ... scram-sha-256, or cert for a client certificate.
 - Leave synchronous_commit on. What a standby has not got when it takes over is lost: lines are counted again, since the
-  log has them, and counts may stand still until then, or fall once to what the database knows
+  log has them; until then counts stand still, or fall once where no replica has lived on
   (metaaccess_state_regressions_total, another epoch). To lose nothing name synchronous_standby_names.
 - Prometheus scrapes each pod by itself, with the pod's name as instance, as the chart's ServiceMonitor does. Take the
   rules of prometheusRule, which count each line once however many pods show it.
