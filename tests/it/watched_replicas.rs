@@ -106,16 +106,14 @@ fn opened<'a>(dashboard: &Dashboard, prometheus: &'a Prometheus, begin: f64) -> 
     opened.with_steps_of(STEP)
 }
 
-/// What the queries of a panel find at last, added up over their series.
-#[track_caller]
-fn last(dashboard: &Dashboard, opened: &Opened<'_>, title: &str) -> Vec<f64> {
+/// What the queries of a panel find at last, added up over their series: none where one finds nothing.
+fn last(dashboard: &Dashboard, opened: &Opened<'_>, title: &str) -> Option<Vec<f64>> {
     let queries = dashboard.panel_queries();
     let queries = queries.iter().filter(|query| query.place == title);
     let last = |series: &Series| series.points.last().map_or(f64::NAN, |(_, value)| *value);
     let found = queries.map(|query| {
         let found = opened.ask(query).unwrap_or_else(|error| panic!("{error}"));
-        assert!(!found.is_empty(), "{title} shows nothing: {}", query.expr);
-        found.iter().map(last).sum()
+        (!found.is_empty()).then(|| found.iter().map(last).sum())
     });
     found.collect()
 }
@@ -155,19 +153,13 @@ fn replicas_double_nothing_and_cry_for_nothing_and_one_goes_on_for_the_other() {
     let two = addresses.map(|it| (it.to_string(), 2.0));
     let two = two.each_ref().map(|(it, number)| (&**it, *number));
     becomes(&prometheus, "metaaccess_replicas", "instance", &two);
-    company.log("TEST-BEFORE");
-    becomes(&prometheus, RECORDED, "", &[("", company.lines())]);
     let exporter = Dashboard::all()
         .into_iter()
         .find(|it| it.name() == "metaaccess-exporter")
         .expect("a dashboard");
-    let shown = opened(&exporter, &prometheus, begin);
     let titles = of_row(&exporter);
     assert_eq!(titles.len(), 6, "{titles:?}");
-    for title in &titles {
-        last(&exporter, &shown, title);
-    }
-    for (title, number) in [
+    let known = [
         ("Accounts read", 2.0),
         ("Accounts failing", 0.0),
         ("Unsaved", 0.0),
@@ -175,12 +167,34 @@ fn replicas_double_nothing_and_cry_for_nothing_and_one_goes_on_for_the_other() {
         ("Replicas alive", 4.0),
         ("Accounts led", 2.0),
         ("Connection to the database", 2.0),
-    ] {
-        assert_eq!(last(&exporter, &shown, title), [number], "{title}");
-    }
-    // By the Prometheus that holds the alerts that wait, too.
-    let waiting = alerts(&prometheus);
-    assert!(!waiting.contains("alertname"), "{waiting}");
+    ];
+    // Some show what just happened alone: on a busy machine that may have to happen again.
+    until(PATIENCE, "every panel shows what it has to", || {
+        company.log("TEST-BEFORE");
+        becomes(&prometheus, RECORDED, "", &[("", company.lines())]);
+        let shown = opened(&exporter, &prometheus, begin);
+        let seen = |title: &str| last(&exporter, &shown, title);
+        let blank = titles.iter().find(|title| seen(title).is_none());
+        let wrong = known
+            .map(|(title, number)| (title, seen(title), number))
+            .into_iter()
+            .find(|(_, seen, number)| seen.as_deref() != Some(&[*number]));
+        if blank.is_some() || wrong.is_some() {
+            println!("nothing in {blank:?}, not right: {wrong:?}");
+            return None;
+        }
+        Some(())
+    });
+    // Not even one that waits stays: a beat that a busy machine delays makes one wait for a moment.
+    let mut waiting = String::new();
+    until(PATIENCE, "no alert waits", || {
+        let now = alerts(&prometheus);
+        if now != waiting {
+            println!("{now}");
+            waiting = now;
+        }
+        (!waiting.contains("alertname")).then_some(())
+    });
     // Which of them leads what is chance: the one that ends has something to leave.
     let has_one = [("account", "one")];
     let leads = first.scrape().sum("metaaccess_replica_leads", &has_one);
