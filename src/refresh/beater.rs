@@ -13,7 +13,7 @@ use tracing::{error, info, warn};
 use super::Refresher;
 use super::bell::Bell;
 use super::roster::Roster;
-use super::spread::Circle;
+use super::spread::{Circle, Kept};
 use crate::catalogue::{
     LEASE_TAKEOVERS, REPLICAS, STATE, STATE_CONNECTED, STATE_CONNECTIONS_LOST, STATE_REGRESSIONS,
 };
@@ -134,6 +134,7 @@ pub struct Beater {
     watch: Option<Watch>,
     /// How many beats each lease was seen free.
     left: BTreeMap<LeaseId, u32>,
+    kept: Kept,
     /// What the others wished for the last time.
     wishes: BTreeMap<String, (i64, i64)>,
     account_wishes: BTreeMap<crate::store::AccountId, i64>,
@@ -166,6 +167,7 @@ impl Beater {
             meters,
             watch: None,
             left: BTreeMap::new(),
+            kept: Kept::default(),
             wishes: BTreeMap::new(),
             account_wishes: BTreeMap::new(),
             beats: 0,
@@ -222,6 +224,9 @@ impl Beater {
             Ok(()) => {}
             Err(error) => {
                 self.watch = None;
+                if matches!(error, StoreError::DatabaseNewer { .. }) {
+                    self.offices.grant(BTreeMap::new());
+                }
                 self.roster.cannot_be_refreshed(&self.meters);
                 if !self.shared.lives(clock::now()) {
                     self.roster.leads(&self.meters, false);
@@ -326,7 +331,10 @@ impl Beater {
             living: &beat.living,
         };
         let mut held = beat.held;
+        let now = clock::now();
+        self.kept.are_held(|lease| held.contains_key(&lease));
         let mut to_give = circle.gives(held.keys().copied());
+        to_give.retain(|lease| !self.kept.keeps(*lease, now));
         to_give.extend(held.keys().filter(|lease| !wanted.contains(lease)));
         held.retain(|lease, _| !to_give.contains(lease));
         self.offices.grant(held.clone());
@@ -355,6 +363,10 @@ impl Beater {
                 leases = of_the_dead,
                 "leases were taken over from replicas that do not live any more"
             );
+        }
+        let belongs_to_another = circle.gives(taken.iter().map(|lease| lease.id));
+        for lease in belongs_to_another {
+            self.kept.takes(lease, now);
         }
         held.extend(taken.into_iter().map(|lease| (lease.id, lease)));
         self.offices.grant(held);

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::moment::Moment;
 use crate::store::{LeaseId, Peer};
 
 /// Who came just now may be gone at once.
@@ -12,6 +13,9 @@ const SETTLED_AFTER: Duration = Duration::from_secs(2);
 /// A lease that is free for so many beats is taken though it belongs to another one, which seems not
 /// to want it.
 const LEFT_FOR: u32 = 3;
+
+/// So long what another one left is kept.
+const KEPT_FOR: Duration = Duration::from_mins(1);
 
 /// The replicas as this one sees them.
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +47,28 @@ impl Circle<'_> {
     /// Of the leases that are held, those that belong to another one.
     pub(super) fn gives(&self, held: impl Iterator<Item = LeaseId>) -> Vec<LeaseId> {
         held.filter(|lease| self.other(*lease).is_some()).collect()
+    }
+}
+
+/// Leases that were taken since another one, to which they belong, had left them: that one may live and
+/// yet not be able to take them, so that they are not given back at once.
+#[derive(Debug, Default)]
+pub(super) struct Kept(BTreeMap<LeaseId, Moment>);
+
+impl Kept {
+    /// Notes what was just taken.
+    pub(super) fn takes(&mut self, lease: LeaseId, now: Moment) {
+        self.0.insert(lease, now);
+    }
+
+    pub(super) fn keeps(&self, lease: LeaseId, now: Moment) -> bool {
+        let taken = self.0.get(&lease);
+        taken.is_some_and(|taken| now.since(*taken) < KEPT_FOR)
+    }
+
+    /// Forgets those that are not held any more.
+    pub(super) fn are_held(&mut self, held: impl Fn(LeaseId) -> bool) {
+        self.0.retain(|lease, _| held(*lease));
     }
 }
 
@@ -134,5 +160,18 @@ mod tests {
         let left = |beats| leases().map(|lease| (lease, beats)).collect();
         assert!(circle.takes(&left(LEFT_FOR - 1)).len() < 1000);
         assert_eq!(circle.takes(&left(LEFT_FOR)).len(), 1000);
+    }
+
+    #[test]
+    fn what_another_one_left_is_kept_for_a_while_as_long_as_it_is_held() {
+        let (begin, lease) = (Moment::default(), LeaseId::test(1));
+        let mut kept = Kept::default();
+        kept.takes(lease, begin);
+        let just_before = begin.plus(KEPT_FOR - Duration::from_millis(1));
+        assert!(kept.keeps(lease, just_before));
+        assert!(!kept.keeps(LeaseId::test(2), just_before));
+        assert!(!kept.keeps(lease, begin.plus(KEPT_FOR)));
+        kept.are_held(|_| false);
+        assert!(!kept.keeps(lease, just_before));
     }
 }

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use siphasher::sip128::{Hasher128, SipHasher13};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
+use super::alarm::{Alarm, Alarms, Task};
 use super::joint::Joint;
 use crate::api::client::{Client, ClientError, Clients};
 use crate::catalogue::UP;
@@ -64,7 +65,7 @@ pub struct Fleet {
     /// them.
     accesses: BTreeMap<Grantee, Known>,
     in_flight: Arc<Semaphore>,
-    broken: mpsc::UnboundedSender<Account>,
+    alarms: Alarms,
     /// What accounts had paid for in the process before that have another name now, or none, together
     /// and by the name of one of them: nobody knows by which credential.
     left_behind: Option<(Account, SavedRequests)>,
@@ -92,20 +93,15 @@ struct Running {
 }
 
 impl Fleet {
-    /// No account yet. `broken` is told of a task that broke off: without it its account would be
-    /// shown as it was for ever.
-    pub fn new(
-        common: Common,
-        roster: Arc<Roster>,
-        broken: mpsc::UnboundedSender<Account>,
-    ) -> Self {
+    /// No account yet.
+    pub fn new(common: Common, roster: Arc<Roster>, alarms: Alarms) -> Self {
         Self {
             common,
             roster,
             running: BTreeMap::new(),
             accesses: BTreeMap::new(),
             in_flight: Arc::new(Semaphore::new(IN_FLIGHT_AT_MOST)),
-            broken,
+            alarms,
             left_behind: None,
             has_begun: false,
         }
@@ -230,9 +226,9 @@ impl Fleet {
         let told_to_stop = async {
             let _ = told_to_stop.await;
         };
+        let alarm = Alarm::of(Task::Refreshes(config.name.clone()), &self.alarms);
         let (refresher, task) = if let Some(joint) = &self.common.joint {
             let (refresher, seat) = joint.seat(&self.common, &config, source, access);
-            let alarm = Alarm::of(&config.name, &self.broken);
             let task = tokio::spawn(async move {
                 seat.run(told_to_stop).await;
                 alarm.disarm();
@@ -244,7 +240,6 @@ impl Fleet {
                 account: config.name.clone(),
                 error,
             })?;
-            let alarm = Alarm::of(&config.name, &self.broken);
             let task = tokio::spawn(async move {
                 conductor.run(told_to_stop).await;
                 alarm.disarm();
@@ -325,36 +320,6 @@ impl Running {
     async fn has_stopped(&mut self) {
         // Why it broke off, if it did, has been told.
         let _ = (&mut self.task).await;
-    }
-}
-
-/// Tells of a task that ends without having disarmed it.
-struct Alarm {
-    account: Account,
-    broken: mpsc::UnboundedSender<Account>,
-    is_armed: bool,
-}
-
-impl Alarm {
-    fn of(account: &Account, broken: &mpsc::UnboundedSender<Account>) -> Self {
-        Self {
-            account: account.clone(),
-            broken: broken.clone(),
-            is_armed: true,
-        }
-    }
-
-    fn disarm(mut self) {
-        self.is_armed = false;
-    }
-}
-
-impl Drop for Alarm {
-    fn drop(&mut self) {
-        if self.is_armed {
-            // Nobody listens while the program ends.
-            let _ = self.broken.send(self.account.clone());
-        }
     }
 }
 

@@ -8,6 +8,7 @@ use siphasher::sip::SipHasher13;
 use tokio::task::JoinHandle;
 use tracing::warn;
 
+use super::alarm::{Alarm, Alarms, Task};
 use super::fleet::{Common, events_text, series_limits};
 use crate::config::AccountConfig;
 use crate::event::Account;
@@ -28,7 +29,7 @@ pub struct Joint {
 
 impl Joint {
     /// Begins to beat and to look, of no accounts yet; and gives the roster that is looked at.
-    pub fn start(shared: &Shared, meters: &Arc<Meters>) -> (Arc<Roster>, Self) {
+    pub fn start(shared: &Shared, meters: &Arc<Meters>, alarms: &Alarms) -> (Arc<Roster>, Self) {
         let bell = Arc::new(Bell::default());
         let roster = Arc::new(Roster::of_replicas(Arc::clone(&bell)));
         let offices = Arc::new(Offices::default());
@@ -45,7 +46,20 @@ impl Joint {
             Arc::clone(&bell),
             Arc::clone(meters),
         );
-        let tasks = vec![tokio::spawn(beater.run()), tokio::spawn(looker.run())];
+        let (beats, looks) = (
+            Alarm::of(Task::Beats, alarms),
+            Alarm::of(Task::Looks, alarms),
+        );
+        let tasks = vec![
+            tokio::spawn(async move {
+                let _armed = beats;
+                beater.run().await;
+            }),
+            tokio::spawn(async move {
+                let _armed = looks;
+                looker.run().await;
+            }),
+        ];
         let joint = Self {
             shared: shared.clone(),
             bell,

@@ -1,5 +1,6 @@
 //! The commands: each wires the rooms together and runs until it is told to stop.
 
+mod alarm;
 mod check;
 mod demo;
 mod fleet;

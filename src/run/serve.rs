@@ -11,7 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 
-use super::fleet::{Common, Fleet};
+use super::fleet::{Common, Fleet, FleetError};
 use super::joint::Joint;
 use super::listen::listen;
 use super::reload::Reloader;
@@ -22,7 +22,7 @@ use crate::meters::{Created, Meters};
 use crate::refresh::Roster;
 use crate::saved::Identity;
 use crate::server::{self, Porter};
-use crate::store::{Store, StoreError};
+use crate::store::Store;
 
 /// Between two tries to reach the database at the start.
 const CONNECT_EVERY: Duration = Duration::from_secs(1);
@@ -59,9 +59,10 @@ pub async fn serve(
             state: store.identity().created,
         });
     }
+    let (alarms, mut broken) = mpsc::unbounded_channel();
     let (roster, joint) = match store.of_replicas() {
         Some(shared) => {
-            let (roster, joint) = Joint::start(shared, &meters);
+            let (roster, joint) = Joint::start(shared, &meters, &alarms);
             (roster, Some(joint))
         }
         None => (Arc::new(Roster::default()), None),
@@ -72,9 +73,17 @@ pub async fn serve(
         metrics,
         joint,
     };
-    let (broken, mut breaks) = mpsc::unbounded_channel();
-    let mut fleet = Fleet::new(common, Arc::clone(&roster), broken);
-    fleet.take_over(accounts).await?;
+    let mut fleet = Fleet::new(common, Arc::clone(&roster), alarms);
+    let begun = tokio::select! {
+        biased;
+        () = &mut stop => None,
+        begun = begin(&mut fleet, &accounts) => Some(begun),
+    };
+    let Some(begun) = begun else {
+        fleet.stop().await;
+        return Ok(());
+    };
+    begun?;
     // What others have counted is there from the first answer on.
     roster.look(&[], FIRST_LOOK_AT_MOST).await;
     let listeners = listeners(&web.listen).await?;
@@ -101,9 +110,9 @@ pub async fn serve(
     tokio::select! {
         () = server::serve(listeners, door, stop) => {}
         () = reloader.run(reloads, hangups) => {}
-        Some(account) = breaks.recv() => {
+        Some(task) = broken.recv() => {
             // It never ends by itself, and without it every scrape would show old counts for ever.
-            bail!("the task that refreshes the counts of account {account} broke off. Please report this");
+            bail!("the task that {task} broke off. Please report this");
         }
     }
     // Scrapes have their answers: nobody waits for a refresh that is under way.
@@ -149,12 +158,7 @@ async fn shared(database: Database, fresh: &Identity) -> anyhow::Result<Store> {
     let mut is_said = false;
     loop {
         match Store::shared(database.clone(), fresh, replica).await {
-            Err(
-                error @ StoreError::Unreachable {
-                    is_permanent: false,
-                    ..
-                },
-            ) => {
+            Err(error) if error.may_pass() => {
                 if !std::mem::replace(&mut is_said, true) {
                     let error = anyhow::Error::new(error);
                     warn!("{error:#}. It is tried again until it works");
@@ -162,6 +166,23 @@ async fn shared(database: Database, fresh: &Identity) -> anyhow::Result<Store> {
                 tokio::time::sleep(CONNECT_EVERY).await;
             }
             opened => return Ok(opened?),
+        }
+    }
+}
+
+/// Lets the first accounts take over. A database that is gone again is waited for, as before.
+async fn begin(fleet: &mut Fleet, accounts: &[AccountConfig]) -> Result<(), FleetError> {
+    let mut is_said = false;
+    loop {
+        match fleet.take_over(accounts.to_vec()).await {
+            Err(FleetError::Requests(error)) if error.may_pass() => {
+                if !std::mem::replace(&mut is_said, true) {
+                    let error = anyhow::Error::new(error);
+                    warn!("{error:#}. It is tried again until it works");
+                }
+                tokio::time::sleep(CONNECT_EVERY).await;
+            }
+            begun => return begun,
         }
     }
 }

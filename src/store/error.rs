@@ -129,6 +129,17 @@ impl StoreError {
         matches!(self, Self::Unreachable { .. })
     }
 
+    /// Whether it may pass without anybody doing something.
+    pub fn may_pass(&self) -> bool {
+        matches!(
+            self,
+            Self::Unreachable {
+                is_permanent: false,
+                ..
+            }
+        )
+    }
+
     /// Every value of [`StoreError::reason`].
     pub const REASONS: [&str; 13] = [
         "full",

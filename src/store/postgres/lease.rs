@@ -106,7 +106,13 @@ impl Shared {
         let replica = self.replica();
         let rows = self
             .pool()
-            .at_once(async |connection| connection.query(sql::TAKE_LEASES, &[&replica, &ids]).await)
+            .at_once(async |connection| {
+                match connection.query(sql::TAKE_LEASES, &[&replica, &ids]).await {
+                    // Who else takes some at this moment may be in the way: there is another beat.
+                    Err(Fault::Postgres(error)) if schema::is_in_the_way(&error) => Ok(Vec::new()),
+                    taken => taken,
+                }
+            })
             .await?;
         let taken = rows.iter();
         let taken = taken.map(|row| Ok(lease(row.try_get(0)?, row.try_get(1)?)));
@@ -171,15 +177,18 @@ impl Shared {
 
 async fn beat(connection: &mut Connection, replica: &str, config: i64) -> Result<Beat, Fault> {
     let life = microseconds(LIFE);
-    let [_, living, held, free, identity] = connection
+    let known = schema::newest();
+    let [_, format, living, held, free, identity] = connection
         .query_all([
-            (sql::BEAT, &[&replica, &life, &config]),
+            (sql::BEAT, &[&replica, &life, &config, &known]),
+            (sql::FORMAT, &[]),
             (sql::REPLICAS, &[]),
             (sql::LEASES_HELD, &[&replica]),
             (sql::LEASES_TO_TAKE, &[]),
             (sql::IDENTITY, &[]),
         ])
         .await?;
+    schema::is_known(&format)?;
     let held = held.iter().map(|row| -> Result<_, Fault> {
         let lease = lease(row.try_get(0)?, row.try_get(1)?);
         Ok((lease.id, lease))

@@ -4,7 +4,7 @@ use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
 
 use super::pool::Connection;
-use super::statements::{IDENTITY, SET_IDENTITY};
+use super::statements::{FENCE_ALL, IDENTITY, SET_IDENTITY};
 use crate::saved::Identity;
 use crate::store::error::Fault;
 use crate::store::value;
@@ -40,7 +40,7 @@ pub(super) async fn prepare(
 }
 
 /// Whether somebody else did the same at this moment.
-fn is_in_the_way(error: &tokio_postgres::Error) -> bool {
+pub(super) fn is_in_the_way(error: &tokio_postgres::Error) -> bool {
     const ALL: [&SqlState; 5] = [
         &SqlState::UNIQUE_VIOLATION,
         &SqlState::DUPLICATE_TABLE,
@@ -127,9 +127,21 @@ async fn migrate(
         connection
             .execute(SET_IDENTITY, &[&fresh.epoch, &created, &key])
             .await?;
+    } else {
+        // What an older program still writes as it knows the tables is refused.
+        connection.execute(FENCE_ALL, &[]).await?;
     }
     connection.simple("COMMIT").await?;
     Ok(found == 0)
+}
+
+/// Fails where these rows say that a newer program has changed the tables.
+pub(super) fn is_known(format: &[Row]) -> Result<(), Fault> {
+    let known = newest();
+    match format.first().map(|row| row.try_get(0)).transpose()? {
+        Some(found) if found > known => Err(Fault::Newer { found, known }),
+        _ => Ok(()),
+    }
 }
 
 /// Which state this is.

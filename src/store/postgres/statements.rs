@@ -1,11 +1,21 @@
 //! Every statement on the shared tables, in the SQL of PostgreSQL that distributed engines take too.
-//! `$n` are parameters; `NOW` stands for the clock of the database.
+//! `$n` are parameters; `NOW()` stands for the clock of the database, and `LIVES()` for whether the replica
+//! `r` lives.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use super::lease::LIFE;
+
 /// The time of the database now, and not of the begin of the transaction.
 const NOW: &str = "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)";
+
+/// Whether the replica `r` lives. One whose time is further ahead than a beat sets it died before the clock
+/// of the database was set back; or it will beat again within a second.
+fn lives() -> String {
+    let ahead = 2 * LIFE.as_micros();
+    format!("(r.until_us > NOW() AND r.until_us < NOW() + {ahead})")
+}
 
 macro_rules! statements {
     ($($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
@@ -22,8 +32,9 @@ impl Sql {
     /// What the database is sent.
     pub(super) fn text(self) -> &'static str {
         static TEXTS: LazyLock<HashMap<Sql, String>> = LazyLock::new(|| {
-            let all = ALL.iter();
-            all.map(|sql| (*sql, sql.0.replace("NOW()", NOW))).collect()
+            let (all, lives) = (ALL.iter(), lives());
+            let text = |sql: &Sql| sql.0.replace("LIVES()", &lives).replace("NOW()", NOW);
+            all.map(|sql| (*sql, text(sql))).collect()
         });
         TEXTS.get(&self).map_or(self.0, String::as_str)
     }
@@ -33,17 +44,23 @@ statements! {
     IDENTITY = "SELECT epoch, created_ns, key FROM metaaccess_meta WHERE id = 1";
     SET_IDENTITY = "INSERT INTO metaaccess_meta (id, epoch, created_ns, key) VALUES (1, $1, $2, $3)";
 
+    FORMAT = "SELECT version FROM metaaccess_format WHERE id = 1";
+    /// Whoever holds a lease has to take it anew.
+    FENCE_ALL = "UPDATE metaaccess_leases SET holder = '', fence = fence + 1";
+
     SET_EPOCH = "UPDATE metaaccess_meta SET epoch = $1 WHERE id = 1 AND epoch = $2";
 
-    /// Renews a replica's row.
+    /// Renews a replica's row, where the tables have no newer format than $4.
     BEAT = "INSERT INTO metaaccess_replicas (id, until_us, since_us, config, wishes, some_wishes) \
-        VALUES ($1, NOW() + $2, NOW(), $3, 0, 0) \
+        SELECT $1::TEXT, NOW() + $2, NOW(), $3::BIGINT, 0, 0 FROM metaaccess_format \
+        WHERE id = 1 AND version <= $4 \
         ON CONFLICT (id) DO UPDATE SET until_us = NOW() + $2, config = excluded.config";
-    REPLICAS = "SELECT id, config, NOW() - since_us, wishes, some_wishes FROM metaaccess_replicas \
-        WHERE until_us > NOW() ORDER BY id";
+    REPLICAS = "SELECT id, config, NOW() - since_us, wishes, some_wishes FROM metaaccess_replicas r \
+        WHERE LIVES() ORDER BY id";
     /// Those that are dead for so long and hold nothing any more.
-    FORGET_REPLICAS = "DELETE FROM metaaccess_replicas WHERE until_us < NOW() - $1 AND NOT EXISTS \
-        (SELECT 1 FROM metaaccess_leases WHERE holder = metaaccess_replicas.id)";
+    FORGET_REPLICAS = "DELETE FROM metaaccess_replicas AS r WHERE NOT LIVES() \
+        AND (r.until_us < NOW() - $1 OR r.until_us > NOW() + $1) AND NOT EXISTS \
+        (SELECT 1 FROM metaaccess_leases WHERE holder = r.id)";
     /// Those whose holder has no row: one that was taken by a replica that left at that moment.
     FREE_LEASES = "UPDATE metaaccess_leases SET holder = '' WHERE holder <> '' AND NOT EXISTS \
         (SELECT 1 FROM metaaccess_replicas r WHERE r.id = metaaccess_leases.holder)";
@@ -60,11 +77,11 @@ statements! {
     /// Those that nobody living holds, and who did.
     LEASES_TO_TAKE = "SELECT id, holder FROM metaaccess_leases WHERE holder = '' UNION ALL \
         SELECT l.id, l.holder FROM metaaccess_replicas r JOIN metaaccess_leases l ON l.holder = r.id \
-        WHERE r.until_us <= NOW()";
+        WHERE NOT LIVES()";
     LEASES_HELD = "SELECT id, fence FROM metaaccess_leases WHERE holder = $1";
     TAKE_LEASES = "UPDATE metaaccess_leases AS l SET holder = $1, fence = fence + 1 \
         WHERE l.id = ANY($2) AND NOT EXISTS (SELECT 1 FROM metaaccess_replicas r \
-        WHERE r.id = l.holder AND r.until_us > NOW()) RETURNING id, fence";
+        WHERE r.id = l.holder AND LIVES()) RETURNING id, fence";
     RELEASE_LEASES = "UPDATE metaaccess_leases SET holder = '' WHERE holder = $1 AND id = ANY($2)";
     RELEASE_ALL = "UPDATE metaaccess_leases SET holder = '' WHERE holder = $1";
 
@@ -147,7 +164,7 @@ statements! {
         ON CONFLICT (account, log, name) DO UPDATE SET lines = excluded.lines";
 
     SCRAPERS = "SELECT s.replica, s.id, s.period_s, s.served, \
-        EXISTS (SELECT 1 FROM metaaccess_replicas r WHERE r.id = s.replica AND r.until_us > NOW()) \
+        EXISTS (SELECT 1 FROM metaaccess_replicas r WHERE r.id = s.replica AND LIVES()) \
         FROM metaaccess_scrapers s WHERE s.account = $1 ORDER BY s.replica, s.id";
     CLEAR_SCRAPERS = "DELETE FROM metaaccess_scrapers WHERE replica = $1 AND account = ANY($2)";
     CLEAR_SCRAPERS_OF = "DELETE FROM metaaccess_scrapers WHERE replica = $1 AND account = $2";

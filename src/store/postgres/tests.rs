@@ -134,8 +134,13 @@ async fn held(replica: &Replica) -> (Option<u64>, Option<u32>) {
 impl Replica {
     /// It is taken for dead from now on, until it beats again.
     pub(super) async fn dies(&self) {
+        self.sets("until_us = 0").await;
+    }
+
+    /// Changes its row.
+    async fn sets(&self, change: &str) {
         let replica = self.shared.replica();
-        let sql = format!("UPDATE metaaccess_replicas SET until_us = 0 WHERE id = '{replica}'");
+        let sql = format!("UPDATE metaaccess_replicas SET {change} WHERE id = '{replica}'");
         let work = self
             .shared
             .pool()
@@ -457,4 +462,54 @@ async fn a_replica_lives_and_looks_however_many_wait_to_save() {
         _ = futures_util::future::select_all(busy.map(Box::pin)) => panic!("it waited"),
         seen = living => assert_eq!(seen.unwrap().len(), 1),
     }
+}
+
+#[tokio::test]
+async fn who_died_before_the_clock_of_the_database_was_set_back_does_not_live() {
+    let Some(server) = shared_server() else {
+        return;
+    };
+    let url = server.new_database();
+    let all = [main_account()];
+    let mut first = Replica::open(&url, &all).await;
+    let mut second = Replica::open(&url, &all).await;
+    // As its last beat looks after the clock went back by an hour.
+    first
+        .sets("until_us = until_us + 3600 * CAST(1000000 AS BIGINT)")
+        .await;
+    let beat = second.beat().await;
+    assert_eq!(beat.living.len(), 1, "{beat:?}");
+    assert_eq!(beat.free, [(second.lease_of(&all[0]), true)]);
+    second.take(&all).await;
+    second.commit(&all[0], &counted(3)).await;
+    // One that lives is back with its next beat.
+    assert_eq!(first.beat().await.living.len(), 2);
+    let late = first.try_commit(&all[0], &counted(4)).await.unwrap_err();
+    assert_eq!(late.reason(), "fenced");
+}
+
+#[tokio::test]
+async fn who_runs_while_a_newer_program_changes_the_tables_beats_no_more() {
+    let Some(server) = shared_server() else {
+        return;
+    };
+    let url = server.new_database();
+    let all = [main_account()];
+    let mut first = Replica::open(&url, &all).await;
+    let newer = Replica::open(&url, &[]).await;
+    first.commit(&all[0], &counted(3)).await;
+    let steps = [schema::STEPS[0], "CREATE TABLE of_the_newer (id BIGINT)"];
+    let migrated = newer
+        .shared
+        .pool()
+        .with(async |connection| schema::prepare(connection, &identity(1), &steps).await);
+    migrated.await.unwrap();
+    let late = first.try_commit(&all[0], &counted(4)).await.unwrap_err();
+    assert_eq!(late.reason(), "fenced");
+    first.dies().await;
+    let mut watch = first.shared.watch().await.unwrap();
+    let refused = first.shared.beat(&mut watch, 1).await.unwrap_err();
+    assert_eq!(refused.reason(), "newer");
+    let living = first.shared.living(&mut watch).await.unwrap();
+    assert!(living.iter().all(|one| one.id != first.shared.replica()));
 }
