@@ -209,7 +209,12 @@ impl Beater {
     }
 
     async fn beat(&mut self) {
+        let was_alive = self.shared.lives(clock::now());
         let beaten = self.beat_once().await;
+        if beaten.is_ok() && !was_alive {
+            // What was told of the scrapers of the dead may be forgotten by now.
+            self.roster.all().iter().for_each(Refresher::tells_again);
+        }
         let lost = self.shared.lost_connections();
         let more = lost.saturating_sub(std::mem::replace(&mut self.lost_before, lost));
         self.meters.add(STATE_CONNECTIONS_LOST, &[], more);

@@ -123,9 +123,9 @@ impl Following {
         self.report.regressed(refresher.short_of_floor());
     }
 
-    /// That this replica does not refresh the account.
-    pub(super) fn does_not_lead(&self) {
-        self.report.leads(false);
+    /// That this replica refreshes the account no more.
+    pub(super) fn leads_no_more(&self) {
+        self.report.leads_no_more();
     }
 }
 

@@ -423,6 +423,13 @@ impl Refresher {
         (!is_told).then_some((joint.id, scrapers))
     }
 
+    /// Tells who leads again who scrapes this replica.
+    pub(super) fn tells_again(&self) {
+        if let Some(joint) = self.joint() {
+            Self::locked(&joint.told).clear();
+        }
+    }
+
     fn told(&self, scrapers: &[crate::births::SavedScraper]) {
         if let Some(joint) = self.joint() {
             *Self::locked(&joint.told) = scrapers.to_vec();

@@ -14,8 +14,8 @@ use crate::api::failure::Failure;
 use crate::catalogue::{
     AMBIGUOUS_READS, BUDGET, BUDGET_WINDOW, DELAY, FAILING, GAPS, LINES_BEHIND, MISSED_LINES,
     NEWEST_LINE_TIMESTAMP, ORDER, READ_TIMESTAMP, READING_LINES, READY, REFRESH_FAILURES,
-    REFRESHES, REPLICA_LEADS, REQUEST_DURATION, REQUESTS, STATE_REGRESSED_SERIES, TOKEN_REQUESTS,
-    UNATTRIBUTED, UNPARSABLE, UNSETTLED_LINES, UP,
+    REFRESHES, REPLICA_LEADS, REQUEST_DURATION, REQUESTS, STATE_REGRESSED_SERIES, STATE_UNSAVED,
+    TOKEN_REQUESTS, UNATTRIBUTED, UNPARSABLE, UNSETTLED_LINES, UP,
 };
 use crate::clock;
 use crate::event::{BadLine, EventType, Minute};
@@ -403,6 +403,14 @@ impl Report {
         let value = f64::from(u8::from(leads));
         self.meters
             .set(REPLICA_LEADS, &[self.account.as_str()], value);
+    }
+
+    /// Another replica refreshes the account from now on: nothing is read or kept here.
+    pub(super) fn leads_no_more(&self) {
+        self.leads(false);
+        self.reading(self.logs.iter().map(|log| (*log, 0)));
+        self.meters
+            .set(STATE_UNSAVED, &[self.account.as_str()], 0.0);
     }
 
     /// How many series are shown as they were before the database lost some of them.

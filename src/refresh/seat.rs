@@ -84,7 +84,7 @@ impl Seat {
                 }
             };
             let following = conductor.lead(until).await;
-            following.does_not_lead();
+            following.leads_no_more();
             self.refresher.follow(following);
             if is_stopped {
                 break;

@@ -6,7 +6,7 @@ use metaaccess_exporter::clock;
 
 use crate::births::{Scraper, quiet};
 use crate::exporter::Exporter;
-use crate::postgres::shared_server;
+use crate::postgres::{Proxy, shared_server};
 use crate::replicas_fleet::PATIENCE;
 
 /// Scrapes each replica as is due until `done` holds; and says whether all came punctually, without which
@@ -80,4 +80,44 @@ fn a_zero_is_shown_by_every_replica_to_its_scraper_before_the_value() {
     for scraper in &scrapers {
         assert_eq!(scraper.saw("TEST-OLD"), [1], "history appears at its value");
     }
+}
+
+#[test]
+fn a_replica_that_was_cut_off_for_long_says_again_who_scrapes_it() {
+    let Some(server) = shared_server() else {
+        return;
+    };
+    let (_api, flags) = quiet();
+    let url = server.new_database();
+    let ways = [(); 2].map(|()| Proxy::to(server.port()));
+    let replicas = ways.each_ref().map(|way| {
+        let port = |port: u16| format!(":{port}/");
+        let through = url.replace(&port(server.port()), &port(way.port()));
+        let mut flags = flags.clone();
+        flags.push(format!("--state.url={through}"));
+        Exporter::with(&flags)
+    });
+    let mut scrapers = [300, 500].map(|every| Scraper::new("alike", every));
+    let are_told = |_: &[Scraper]| {
+        let told = "SELECT count(DISTINCT replica) FROM metaaccess_scrapers";
+        server.sql_at(&url, told) == "2"
+    };
+    scrape_until(&replicas, &mut scrapers, "both are told", are_told);
+    let value = |replica: &Exporter, metric| replica.scrape_within(0.1).0.value(metric, &[]);
+    let follows = |it: &Exporter| value(it, "metaaccess_replica_leads") == 0.0;
+    let cut_off = replicas.iter().position(follows).expect("one follows");
+    ways[cut_off].refuse(true);
+    ways[cut_off].cut();
+    scrape_until(&replicas, &mut scrapers, "it is taken for dead", |_| {
+        value(&replicas[1 - cut_off], "metaaccess_replicas") == 1.0
+    });
+    // As whoever lives does after a while.
+    server.sql_at(
+        &url,
+        "DELETE FROM metaaccess_scrapers WHERE replica NOT IN (SELECT id FROM metaaccess_replicas \
+         WHERE until_us > EXTRACT(EPOCH FROM now()) * 1000000)",
+    );
+    assert!(!are_told(&scrapers));
+    ways[cut_off].refuse(false);
+    scrape_until(&replicas, &mut scrapers, "both are told again", are_told);
 }
