@@ -152,7 +152,7 @@ impl Looker {
         self.noticed = Some(now);
         error!(
             accounts,
-            "the database has less than it had acknowledged, of this many accounts so far: it was restored from an older backup, or a standby took over that lacked the last commits. Their counts are shown as they were until those of the log have caught up"
+            "the database has less than it had acknowledged, of this many accounts so far: it was restored from an older backup, or a standby took over that lacked the last commits. Each series is shown as it was until it is counted as high again from the log"
         );
         if let Err(error) = self.shared.begins_another_epoch().await {
             debug!(%error, "the epoch stays");
