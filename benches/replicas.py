@@ -35,8 +35,12 @@ def arguments():
 
 
 def cpu_seconds(pid):
-    with open(f"/proc/{pid}/stat") as stat:
-        fields = stat.read().rsplit(")", 1)[1].split()
+    try:
+        with open(f"/proc/{pid}/stat") as stat:
+            fields = stat.read().rsplit(")", 1)[1].split()
+    except (FileNotFoundError, ProcessLookupError):
+        # It has just ended: its parent has the time.
+        return 0
     own = int(fields[11]) + int(fields[12])
     # Of children that have ended, too.
     return (own + int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
