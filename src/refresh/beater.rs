@@ -288,7 +288,9 @@ impl Beater {
                 self.meters.forget(STATE, &[backend, &self.identity.epoch]);
                 self.meters.set(STATE, &[backend, &now.epoch], 1.0);
                 self.identity = now.clone();
-                self.roster.all().iter().for_each(Refresher::reads_again);
+                let all = self.roster.all();
+                all.iter().for_each(Refresher::reads_again);
+                all.iter().for_each(Refresher::tells_again);
             }
         }
         !is_another

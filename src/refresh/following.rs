@@ -66,6 +66,11 @@ impl Following {
         }
     }
 
+    /// The newest generation that was shown.
+    pub(super) fn generation(&self) -> Generation {
+        self.generation
+    }
+
     pub(super) fn into_parts(self) -> (Series, EventsText, Report) {
         (self.series, self.events, self.report)
     }
@@ -99,7 +104,7 @@ impl Following {
         for one in &news.series {
             series.take_up(one);
         }
-        refresher.never_less_than(&self.series, &series);
+        refresher.never_less_than(series.takes_the_place_of(&self.series));
         self.series = series;
         self.events.clear();
     }
@@ -148,11 +153,12 @@ pub(super) struct Seen<'a> {
 impl Refresher {
     /// Shows these series, and what the database has lost as it was shown before.
     pub(super) fn publish(&self, series: &mut Series, events: &mut EventsText, seen: &Seen<'_>) {
-        for log in seen.logs {
+        let logs = self.logs_to_show(seen.logs);
+        for log in &logs {
             let changed = series.take_unwritten(*log);
             events.update(*log, series, &changed);
         }
-        let raised = self.raised(series, seen);
+        let raised = self.raised(series, &logs);
         let rows = raised.map(|raised| events.of_others(&raised));
         let [text, openmetrics] = rows.unwrap_or_else(|| events.rows());
         self.show(Shown {
@@ -334,6 +340,69 @@ mod tests {
         let counted = ["TEST-0 6", "TEST-1 8", "TEST-2 1", "TEST-3 1", "TEST-9 2"];
         assert_eq!(shown(&refresher), counted);
         assert_eq!(refresher.short_of_floor(), 0);
+    }
+
+    #[test]
+    fn what_was_never_shown_does_not_come_up_by_a_loss() {
+        const LOG: EventType = EventType::Device;
+        // Of a log that is not read, and of one that was not read to its end.
+        for (logs, complete) in [
+            (vec![LOG], EventType::ALL.to_vec()),
+            (EventType::ALL.to_vec(), vec![LOG]),
+        ] {
+            let (refresher, mut following) = follower(&logs);
+            let of = |device, admin| News {
+                complete: complete.clone(),
+                ..news(&[(LOG, 0, device), (EventType::Admin, 0, admin)])
+            };
+            all_anew(&refresher, &mut following, &of(5, 7), 9);
+            assert_eq!(shown(&refresher), ["TEST-0 5"]);
+            all_anew(&refresher, &mut following, &of(3, 6), 4);
+            assert_eq!(shown(&refresher), ["TEST-0 5"]);
+            all_anew(&refresher, &mut following, &of(6, 6), 7);
+            assert_eq!(shown(&refresher), ["TEST-0 6"]);
+            assert_eq!(refresher.short_of_floor(), 0);
+        }
+    }
+
+    #[test]
+    fn who_led_when_the_database_lost_something_shows_neither_less_nor_what_it_never_saved() {
+        const LOG: EventType = EventType::Device;
+        let (refresher, mut following) = follower(&EventType::ALL);
+        let all = news(&[(LOG, 0, 5), (LOG, 1, 7)]);
+        all_anew(&refresher, &mut following, &all, 9);
+        let backups = [(8, [3, 7]), (7, [2, 6]), (6, [2, 6])];
+        for (version, counts) in backups {
+            // It leads, counts, cannot save that, and is fenced.
+            let (mut series, events, report) = following.into_parts();
+            for host in ["TEST-0", "TEST-NEVER-SAVED"] {
+                let labels = Labels {
+                    category: "MetaAccess",
+                    version: "1",
+                    hostname: host,
+                    event: "Installed",
+                };
+                series.add(LOG, labels, 10, Birth::default());
+            }
+            let counted = (series, events, report);
+            following = Following::after(counted, [7; 16], Generation::default());
+            let backup = news(&[(LOG, 0, counts[0]), (LOG, 1, counts[1])]);
+            all_anew(&refresher, &mut following, &backup, version);
+            assert_eq!(shown(&refresher), ["TEST-0 5", "TEST-1 7"]);
+        }
+    }
+
+    #[test]
+    fn a_log_that_was_shown_stays_though_the_database_does_not_know_that_it_was_read() {
+        let (refresher, mut following) = follower(&EventType::ALL);
+        let all = news(&[(EventType::Device, 0, 5), (EventType::Admin, 1, 7)]);
+        all_anew(&refresher, &mut following, &all, 9);
+        let less = News {
+            complete: vec![EventType::Device],
+            ..all
+        };
+        all_anew(&refresher, &mut following, &less, 8);
+        assert_eq!(shown(&refresher), ["TEST-0 5", "TEST-1 7"]);
     }
 
     #[test]

@@ -89,8 +89,8 @@ struct Joint {
     version: watch::Sender<i64>,
     /// What is known of the counts while another replica refreshes them.
     following: Mutex<Option<Following>>,
-    /// What was shown once and the database has lost.
-    floor: Mutex<Option<Floor>>,
+    /// What was shown once, and what of it the database has lost.
+    floor: Mutex<Floor>,
     /// The regular scrapers as they were told the others.
     told: Mutex<Vec<SavedScraper>>,
 }

@@ -167,6 +167,8 @@ impl Seat {
         if !following.take_up(&news, (known, term.shown()), &self.refresher) {
             return Err(Box::new(following));
         }
+        // What was shown here may be newer than what is left in a database that lost something.
+        let generation = generation.max(following.generation());
         let (series, events, report): (Series, _, _) = following.into_parts();
         report.leads(true);
         self.refresher.births().others_are(others);

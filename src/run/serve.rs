@@ -81,6 +81,7 @@ pub async fn serve(
     };
     let Some(begun) = begun else {
         fleet.stop().await;
+        store.close().await?;
         return Ok(());
     };
     begun?;

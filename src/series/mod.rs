@@ -130,20 +130,48 @@ impl Series {
         }
     }
 
-    /// How many of these show less here, or are not here, as far as they are saved.
+    /// Takes over what was written of the series `before`, of which these are to take the place; and gives
+    /// those that would be less than that, or are not here, as they were written.
+    pub fn takes_the_place_of(&mut self, before: &Self) -> Self {
+        let mut less = Self::new(self.limits, [0; 16]);
+        for (log, of_log) in &before.logs {
+            for entry in of_log.entries() {
+                let Some(written) = entry.written else {
+                    continue;
+                };
+                let labels = before.labels(entry);
+                let place = self.find(*log, labels);
+                if let (Some(place), Some(here)) = (place, self.logs.get_mut(log)) {
+                    here.was_written(place, written);
+                }
+                let here = place.and_then(|place| self.range(*log, place..place + 1).next());
+                if here.is_none_or(|here| here.shown() < written) {
+                    let zero = entry.birth.zero.filter(|_| written == 0);
+                    let birth = Birth {
+                        zero,
+                        ..entry.birth
+                    };
+                    let place = less.insert(*log, labels, birth);
+                    less.count(*log, place, written);
+                }
+            }
+        }
+        less
+    }
+
+    /// How many of these show less here, or are not here.
     pub fn short_of(&self, others: &Self) -> usize {
         let short = |(log, other): &(EventType, One<'_>)| {
             let here = self.find(*log, other.labels);
             let here = here.and_then(|place| self.range(*log, place..place + 1).next());
             here.is_none_or(|one| one.shown() < other.shown())
         };
-        others.saved().filter(short).count()
+        others.all().filter(short).count()
     }
 
-    /// Shows each of these that is saved, as much as it shows there or more. Those that are not here yet
-    /// come last.
+    /// Shows each of these as much as it shows there, or more. Those that are not here yet come last.
     pub fn raise_to(&mut self, others: &Self) {
-        for (log, other) in others.saved() {
+        for (log, other) in others.all() {
             let Some(place) = self.find(log, other.labels) else {
                 let place = self.insert(log, other.labels, other.birth);
                 self.count(log, place, other.count);
@@ -151,8 +179,9 @@ impl Series {
             };
             let here = self.range(log, place..place + 1).next();
             if let Some(here) = here.filter(|here| here.shown() < other.shown()) {
-                let (more, created) =
-                    (other.shown().saturating_sub(here.count), here.birth.created);
+                let more = other.shown().saturating_sub(here.count);
+                // Later would say that it began again.
+                let created = other.birth.created.or(here.birth.created);
                 self.count(log, place, more);
                 let of_log = self.logs.entry(log).or_default();
                 of_log.is_born(
@@ -168,20 +197,20 @@ impl Series {
 
     /// Those of these logs alone.
     #[must_use]
-    pub fn only(&self, logs: &[EventType]) -> Self {
+    pub fn only(&self, logs: &BTreeSet<EventType>) -> Self {
         let mut some = self.clone();
         some.logs.retain(|log, _| logs.contains(log));
         some
     }
 
-    /// The series that are as they were saved.
-    fn saved(&self) -> impl Iterator<Item = (EventType, One<'_>)> {
-        self.logs.iter().flat_map(|(log, of_log)| {
-            let unsaved: BTreeSet<Place> = of_log.unsaved.places().iter().copied().collect();
-            let all = (0..).zip(self.of_log(*log));
-            let saved = all.filter(move |(place, _)| !unsaved.contains(place));
-            saved.map(|(_, one)| (*log, one))
-        })
+    /// How many there are.
+    pub fn number(&self) -> usize {
+        self.logs.values().map(|log| log.entries().len()).sum()
+    }
+
+    fn all(&self) -> impl Iterator<Item = (EventType, One<'_>)> {
+        let logs = self.logs.keys();
+        logs.flat_map(|log| self.of_log(*log).map(|one| (*log, one)))
     }
 
     /// Takes up the fingerprints of what overflowed before, with which all that was saved is.
@@ -327,6 +356,7 @@ impl Series {
             labels: numbers,
             count: 0,
             birth,
+            written: None,
         };
         self.logs.entry(log).or_default().insert(entry, &self.names)
     }
@@ -380,9 +410,7 @@ impl Series {
     /// The places at which something else is to be shown since this was asked last, in order.
     pub fn take_unwritten(&mut self, log: EventType) -> Vec<Place> {
         let of_log = self.logs.get_mut(&log);
-        of_log
-            .map(|of_log| of_log.unwritten.take())
-            .unwrap_or_default()
+        of_log.map(OfLog::take_unwritten).unwrap_or_default()
     }
 
     /// How many label sets are told apart.

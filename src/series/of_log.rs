@@ -36,6 +36,18 @@ pub(super) struct Entry {
     pub(super) labels: Numbers,
     pub(super) count: u64,
     pub(super) birth: Birth,
+    /// What was written of it last, which may have been shown.
+    pub(super) written: Option<u64>,
+}
+
+impl Entry {
+    /// What is to be shown of it.
+    pub(super) fn shown(&self) -> u64 {
+        match self.birth.zero {
+            Some(_) => 0,
+            None => self.count,
+        }
+    }
 }
 
 /// No series ever goes, so that its place is its own.
@@ -49,7 +61,7 @@ pub(super) struct OfLog {
     /// Those that changed since they were saved.
     pub(super) unsaved: Marks,
     /// Those that changed since they were written.
-    pub(super) unwritten: Marks,
+    unwritten: Marks,
 }
 
 impl OfLog {
@@ -105,6 +117,24 @@ impl OfLog {
                 self.newborn.push(place);
             }
             self.changed(place);
+        }
+    }
+
+    /// The places at which something else is to be shown since this was asked last, in order.
+    pub(super) fn take_unwritten(&mut self) -> Vec<Place> {
+        let places = self.unwritten.take();
+        for place in &places {
+            if let Some(entry) = self.entries.get_mut(*place) {
+                entry.written = Some(entry.shown());
+            }
+        }
+        places
+    }
+
+    /// Takes what was written of a series before for what was written of this one.
+    pub(super) fn was_written(&mut self, place: Place, before: u64) {
+        if let Some(entry) = self.entries.get_mut(place) {
+            entry.written = Some(before);
         }
     }
 

@@ -356,24 +356,31 @@ fn what_another_process_counts_is_followed_at_its_places() {
         !series.follow(&saved_at(3, "TEST-C", 9, None)),
         "there is a gap"
     );
-    series.are_saved();
-    let mut less = Series::new(limits, [7; 16]);
-    assert_eq!(series.short_of(&less), 0);
-    less.take_up(&saved_at(0, "TEST-B", 5, None));
-    assert_eq!(series.short_of(&less), 0);
-    assert_eq!(less.short_of(&series), 1, "A is missing");
-    less.are_saved();
-    less.add(
+    // What was written is what was shown, whatever was counted since.
+    series.add(
         EventType::Device,
-        labels("TEST-B", "Installed"),
-        1,
+        labels("TEST-A", "Installed"),
+        4,
         Birth::default(),
     );
+    let mut less = Series::new(limits, [7; 16]);
+    less.take_up(&saved_at(0, "TEST-B", 4, None));
+    let lost = less.takes_the_place_of(&series);
+    let lost: Vec<u64> = (lost.of_log(EventType::Device))
+        .map(|one| one.shown())
+        .collect();
+    assert_eq!(lost, [2, 5], "A is missing, and B is less");
+    let mut none = Series::new(limits, [7; 16]);
+    let lost = none.takes_the_place_of(&less);
+    let lost: Vec<u64> = (lost.of_log(EventType::Device))
+        .map(|one| one.shown())
+        .collect();
     assert_eq!(
-        series.short_of(&less),
-        0,
-        "what is not saved was never shown"
+        lost,
+        [5],
+        "as it was written before, though never of this one"
     );
-    less.are_saved();
-    assert_eq!(series.short_of(&less), 1);
+    let mut more = Series::new(limits, [7; 16]);
+    more.take_up(&saved_at(0, "TEST-B", 5, None));
+    assert_eq!(more.takes_the_place_of(&less).number(), 0);
 }

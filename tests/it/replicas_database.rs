@@ -269,7 +269,7 @@ fn a_database_that_gives_no_answer_to_one_that_starts_is_waited_for() {
     };
     let api = Api::start(busy());
     let url = server.new_database();
-    let fleet = Fleet::start(&api, &[url.clone()], &[]);
+    let fleet = Fleet::start(&api, std::slice::from_ref(&url), &[]);
     fleet.is_read();
     fleet.stop(0);
     std::thread::scope(|scope| {

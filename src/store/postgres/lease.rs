@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio_postgres::types::ToSql;
 
 use super::ids::LeaseId;
 use super::pool::{Connection, in_time};
@@ -107,7 +108,9 @@ impl Shared {
         let rows = self
             .pool()
             .at_once(async |connection| {
-                match connection.query(sql::TAKE_LEASES, &[&replica, &ids]).await {
+                let known = schema::newest();
+                let given: [&(dyn ToSql + Sync); 3] = [&replica, &ids, &known];
+                match connection.query(sql::TAKE_LEASES, &given).await {
                     // Who else takes some at this moment may be in the way: there is another beat.
                     Err(Fault::Postgres(error)) if schema::is_in_the_way(&error) => Ok(Vec::new()),
                     taken => taken,

@@ -140,7 +140,8 @@ pub(super) fn is_known(format: &[Row]) -> Result<(), Fault> {
     let known = newest();
     match format.first().map(|row| row.try_get(0)).transpose()? {
         Some(found) if found > known => Err(Fault::Newer { found, known }),
-        _ => Ok(()),
+        Some(_) => Ok(()),
+        None => Err(Fault::Odd("it has no format".to_owned())),
     }
 }
 

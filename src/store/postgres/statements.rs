@@ -81,7 +81,8 @@ statements! {
     LEASES_HELD = "SELECT id, fence FROM metaaccess_leases WHERE holder = $1";
     TAKE_LEASES = "UPDATE metaaccess_leases AS l SET holder = $1, fence = fence + 1 \
         WHERE l.id = ANY($2) AND NOT EXISTS (SELECT 1 FROM metaaccess_replicas r \
-        WHERE r.id = l.holder AND LIVES()) RETURNING id, fence";
+        WHERE r.id = l.holder AND LIVES()) \
+        AND EXISTS (SELECT 1 FROM metaaccess_format WHERE id = 1 AND version <= $3) RETURNING id, fence";
     RELEASE_LEASES = "UPDATE metaaccess_leases SET holder = '' WHERE holder = $1 AND id = ANY($2)";
     RELEASE_ALL = "UPDATE metaaccess_leases SET holder = '' WHERE holder = $1";
 

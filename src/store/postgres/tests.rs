@@ -506,6 +506,8 @@ async fn who_runs_while_a_newer_program_changes_the_tables_beats_no_more() {
     migrated.await.unwrap();
     let late = first.try_commit(&all[0], &counted(4)).await.unwrap_err();
     assert_eq!(late.reason(), "fenced");
+    let taken = first.shared.take(&[first.lease_of(&all[0])]).await;
+    assert_eq!(taken.unwrap(), []);
     first.dies().await;
     let mut watch = first.shared.watch().await.unwrap();
     let refused = first.shared.beat(&mut watch, 1).await.unwrap_err();
