@@ -226,9 +226,10 @@ impl Fleet {
         let told_to_stop = async {
             let _ = told_to_stop.await;
         };
-        let alarm = Alarm::of(Task::Refreshes(config.name.clone()), &self.alarms);
+        let alarm = || Alarm::of(Task::Refreshes(config.name.clone()), &self.alarms);
         let (refresher, task) = if let Some(joint) = &self.common.joint {
             let (refresher, seat) = joint.seat(&self.common, &config, source, access);
+            let alarm = alarm();
             let task = tokio::spawn(async move {
                 seat.run(told_to_stop).await;
                 alarm.disarm();
@@ -240,6 +241,7 @@ impl Fleet {
                 account: config.name.clone(),
                 error,
             })?;
+            let alarm = alarm();
             let task = tokio::spawn(async move {
                 conductor.run(told_to_stop).await;
                 alarm.disarm();
