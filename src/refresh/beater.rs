@@ -391,3 +391,6 @@ pub(super) fn chain(error: &dyn Error) -> String {
     }
     texts.join(": ")
 }
+
+#[cfg(test)]
+mod tests;

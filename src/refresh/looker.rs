@@ -430,7 +430,7 @@ impl Refresher {
         }
     }
 
-    fn told(&self, scrapers: &[crate::births::SavedScraper]) {
+    pub(super) fn told(&self, scrapers: &[crate::births::SavedScraper]) {
         if let Some(joint) = self.joint() {
             *Self::locked(&joint.told) = scrapers.to_vec();
         }

@@ -43,6 +43,10 @@ mod format_tests;
 #[expect(dead_code, reason = "what others need of it is more")]
 mod real_postgres;
 #[cfg(test)]
+pub(crate) use postgres::tests::{change, joined};
+#[cfg(test)]
+pub(crate) use real_postgres::shared_server;
+#[cfg(test)]
 mod refusal_tests;
 #[cfg(test)]
 mod tests;

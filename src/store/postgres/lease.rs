@@ -110,11 +110,7 @@ impl Shared {
             .at_once(async |connection| {
                 let known = schema::newest();
                 let given: [&(dyn ToSql + Sync); 3] = [&replica, &ids, &known];
-                match connection.query(sql::TAKE_LEASES, &given).await {
-                    // Who else takes some at this moment may be in the way: there is another beat.
-                    Err(Fault::Postgres(error)) if schema::is_in_the_way(&error) => Ok(Vec::new()),
-                    taken => taken,
-                }
+                or_next_time(connection.query(sql::TAKE_LEASES, &given).await)
             })
             .await?;
         let taken = rows.iter();
@@ -129,9 +125,8 @@ impl Shared {
         let replica = self.replica();
         self.pool()
             .at_once(async |connection| {
-                connection
-                    .execute(sql::RELEASE_LEASES, &[&replica, &ids])
-                    .await
+                let given: [&(dyn ToSql + Sync); 2] = [&replica, &ids];
+                or_next_time(connection.execute(sql::RELEASE_LEASES, &given).await)
             })
             .await?;
         self.notify().await;
@@ -166,15 +161,24 @@ impl Shared {
         let after = microseconds(FORGOTTEN_AFTER);
         self.pool()
             .at_once(async |connection| {
-                let gone = connection.execute(sql::FORGET_REPLICAS, &[&after]).await?;
-                connection.execute(sql::FREE_LEASES, &[]).await?;
+                let gone: u64 =
+                    or_next_time(connection.execute(sql::FORGET_REPLICAS, &[&after]).await)?;
+                let _freed: u64 = or_next_time(connection.execute(sql::FREE_LEASES, &[]).await)?;
                 match gone {
                     0 => Ok(0),
-                    _ => connection.execute(sql::FORGET_SCRAPERS, &[]).await,
+                    _ => or_next_time(connection.execute(sql::FORGET_SCRAPERS, &[]).await),
                 }
             })
             .await?;
         Ok(())
+    }
+}
+
+/// Nothing, where another replica does the same at this moment and is in the way: there is another beat.
+fn or_next_time<T: Default>(done: Result<T, Fault>) -> Result<T, Fault> {
+    match done {
+        Err(Fault::Postgres(error)) if schema::is_in_the_way(&error) => Ok(T::default()),
+        done => done,
     }
 }
 

@@ -33,6 +33,19 @@ pub(in crate::store) fn database(url: &str) -> Database {
     }
 }
 
+/// A replica of that name, which has joined the state at that URL and done nothing yet.
+pub(crate) async fn joined(url: &str, name: u64) -> Shared {
+    let opened = Shared::open(database(url), &identity(1), name).await;
+    opened.unwrap().0
+}
+
+/// Does this in its database.
+pub(crate) async fn change(shared: &Shared, sql: &str) {
+    let pool = shared.pool();
+    let changed = pool.with(async |connection| connection.simple(sql).await);
+    changed.await.unwrap();
+}
+
 /// One replica that holds the leases of some accounts.
 pub(in crate::store) struct Replica {
     pub(in crate::store) shared: Shared,
@@ -45,11 +58,8 @@ impl Replica {
     pub(in crate::store) async fn open(url: &str, accounts: &[Account]) -> Self {
         static NAMES: AtomicU64 = AtomicU64::new(1);
         let name = NAMES.fetch_add(1, Ordering::Relaxed);
-        let (shared, _) = Shared::open(database(url), &identity(1), name)
-            .await
-            .unwrap();
         let mut replica = Self {
-            shared,
+            shared: joined(url, name).await,
             leases: BTreeMap::new(),
             terms: BTreeMap::new(),
         };
@@ -138,14 +148,10 @@ impl Replica {
     }
 
     /// Changes its row.
-    async fn sets(&self, change: &str) {
+    async fn sets(&self, what: &str) {
         let replica = self.shared.replica();
-        let sql = format!("UPDATE metaaccess_replicas SET {change} WHERE id = '{replica}'");
-        let work = self
-            .shared
-            .pool()
-            .with(async |connection| connection.simple(&sql).await);
-        work.await.unwrap();
+        let sql = format!("UPDATE metaaccess_replicas SET {what} WHERE id = '{replica}'");
+        change(&self.shared, &sql).await;
     }
 
     pub(super) async fn load_any(&self, account: &Account) -> Saved {
@@ -514,4 +520,39 @@ async fn who_runs_while_a_newer_program_changes_the_tables_beats_no_more() {
     assert_eq!(refused.reason(), "newer");
     let living = first.shared.living(&mut watch).await.unwrap();
     assert!(living.iter().all(|one| one.id != first.shared.replica()));
+}
+
+#[tokio::test]
+async fn who_does_the_same_at_that_moment_is_in_the_way_until_the_next_beat_and_no_error() {
+    let Some(server) = shared_server() else {
+        return;
+    };
+    let url = server.new_database();
+    let all = [main_account()];
+    let replica = Replica::open(&url, &all).await;
+    let leases = [replica.lease_of(&all[0])];
+    // As PostgreSQL answers the victim of a deadlock, and then as it answers who may not.
+    for (code, is_an_error) in [("40P01", false), ("42501", true)] {
+        let refuses = format!(
+            "CREATE OR REPLACE FUNCTION refuses() RETURNS TRIGGER LANGUAGE plpgsql AS \
+             $$BEGIN RAISE EXCEPTION 'of the test' USING ERRCODE = '{code}'; END$$"
+        );
+        change(&replica.shared, &refuses).await;
+        for (table, of) in [("leases", "UPDATE"), ("replicas", "DELETE")] {
+            let trigger = format!(
+                "DROP TRIGGER IF EXISTS refuses ON metaaccess_{table}; \
+                 CREATE TRIGGER refuses BEFORE {of} ON metaaccess_{table} \
+                 EXECUTE FUNCTION refuses()"
+            );
+            change(&replica.shared, &trigger).await;
+        }
+        let shared = &replica.shared;
+        let taken = shared.take(&leases).await.map(|taken| taken.len());
+        assert_eq!(taken.is_err(), is_an_error, "{taken:?}");
+        let released = shared.release(&leases).await;
+        assert_eq!(released.is_err(), is_an_error, "{released:?}");
+        let forgotten = shared.forget_the_dead().await;
+        assert_eq!(forgotten.is_err(), is_an_error, "{forgotten:?}");
+    }
+    assert_eq!(replica.beat().await.held.len(), 1);
 }
