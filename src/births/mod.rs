@@ -102,6 +102,12 @@ impl Births {
         self.newest = self.newest.max(newest).max(waiting.unwrap_or_default());
     }
 
+    /// Notes who scraped a process that is gone, and may come here next; or come again, where it was this
+    /// one. Who is known already stays as it is.
+    pub fn inherit(&mut self, left: &[SavedScraper], now: Moment) {
+        self.scrapers.inherit(left, now);
+    }
+
     /// Notes who scrapes the other processes that show the same.
     pub fn others_are(&mut self, others: Vec<SavedScraper>) {
         self.others = others;
@@ -131,7 +137,8 @@ impl Births {
         let served = saved.iter().map(|scraper| scraper.served);
         let waiting = self.waiting.iter().map(|(born, _)| *born);
         self.newest = served.chain(waiting).max().unwrap_or_default();
-        self.scrapers = Scrapers::restore(saved, now);
+        self.scrapers = Scrapers::default();
+        self.scrapers.inherit(saved, now);
     }
 
     /// What a series that is born now is shown in first; none if at its value.

@@ -67,16 +67,20 @@ impl Known {
 }
 
 impl Scrapers {
-    pub(super) fn restore(saved: &[SavedScraper], now: Moment) -> Self {
+    /// Expects those that are not known as if they had come just now.
+    pub(super) fn inherit(&mut self, left: &[SavedScraper], now: Moment) {
         // None other is saved, but a file can be written by anybody.
         let is_sound = |saved: &&SavedScraper| saved.period <= PERIOD_AT_MOST;
-        let known = |saved: &SavedScraper| {
-            let mut known = Known::new(Rhythm::resume(saved.period, now), false);
-            known.served = [saved.served; ALIKE_AT_MOST];
-            (saved.id, known)
-        };
-        let saved = saved.iter().filter(is_sound).take(KNOWN_AT_MOST);
-        Self(saved.map(known).collect())
+        for saved in left.iter().filter(is_sound) {
+            if self.0.len() >= KNOWN_AT_MOST {
+                break;
+            }
+            self.0.entry(saved.id).or_insert_with(|| {
+                let mut known = Known::new(Rhythm::resume(saved.period, now), false);
+                known.served = [saved.served; ALIKE_AT_MOST];
+                known
+            });
+        }
     }
 
     pub(super) fn came(&mut self, id: ScraperId, is_connection: bool, arrived: Moment) {

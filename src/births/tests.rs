@@ -335,3 +335,25 @@ fn who_takes_over_waits_for_the_scrapers_of_the_others() {
     assert!(!births.are_waited_for());
     assert_eq!(births.next(), Some(Generation(8)));
 }
+
+#[test]
+fn who_scraped_a_process_that_is_gone_is_waited_for_until_it_is_overdue() {
+    let left = |id: ScraperId, served| SavedScraper {
+        id,
+        period: Duration::from_secs(20),
+        served: Generation(served),
+    };
+    let mut births = scraped(PROMETHEUS, 15, 60);
+    let known = births.saved(at(60));
+    births.inherit(&[left(PROMETHEUS, 9), left(CURL, 2)], at(60));
+    births.take_over(Generation(2), [Generation(3)].into_iter(), at(60));
+    let of = |saved: Vec<SavedScraper>, id| saved.into_iter().find(|one| one.id == id);
+    assert_eq!(of(births.saved(at(60)), PROMETHEUS), of(known, PROMETHEUS));
+    assert_eq!(of(births.saved(at(60)), CURL), Some(left(CURL, 2)));
+    assert_eq!(births.ripe(at(85)), None, "neither has seen that zero");
+    for second in [75, 90, 105] {
+        scrape(&mut births, PROMETHEUS, second);
+    }
+    assert_eq!(births.ripe(at(109)), None, "one is still to come");
+    assert_eq!(births.ripe(at(111)), Some(Generation(3)), "it is overdue");
+}

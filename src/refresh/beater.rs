@@ -18,6 +18,7 @@ use crate::catalogue::{
     LEASE_TAKEOVERS, REPLICAS, STATE, STATE_CONNECTED, STATE_CONNECTIONS_LOST, STATE_REGRESSIONS,
 };
 use crate::clock;
+use crate::event::Account;
 use crate::meters::Meters;
 use crate::saved::Identity;
 use crate::store::{Beat, Lease, LeaseId, Peer, Shared, StoreError, Watch};
@@ -28,8 +29,11 @@ const EVERY: Duration = Duration::from_secs(1);
 /// Word of others is heard at most so often.
 const HEARD_EVERY: Duration = Duration::from_millis(20);
 
-/// Every so many beats the dead are forgotten.
-const FORGETS_EVERY: u64 = 30;
+/// Every so many beats the dead are forgotten, and all accounts made known that are not.
+const TIDIES_EVERY: u64 = 30;
+
+/// Every so many beats it is told who scrapes no more.
+const TELLS_EVERY: u64 = 5;
 
 /// The leases that accounts are refreshed by, as the beater grants them and the seats use them.
 #[derive(Debug)]
@@ -226,6 +230,8 @@ impl Beater {
                 info!("the database answers again");
                 self.roster.leads(&self.meters, true);
             }
+            // Nobody refreshes what another state does not have.
+            Ok(()) if self.is_of_another => self.roster.cannot_be_refreshed(&self.meters),
             Ok(()) => {}
             Err(error) => {
                 self.watch = None;
@@ -249,9 +255,9 @@ impl Beater {
     }
 
     async fn beat_once(&mut self) -> Result<(), StoreError> {
-        let mut watch = match self.watch.take() {
-            Some(watch) => watch,
-            None => self.shared.watch().await?,
+        let (mut watch, is_new) = match self.watch.take() {
+            Some(watch) => (watch, false),
+            None => (self.shared.watch().await?, true),
         };
         let wanted = self.offices.wanted.load_full();
         let (leases, config) = &*wanted;
@@ -262,13 +268,32 @@ impl Beater {
             self.offices.grant(BTreeMap::new());
             return Ok(());
         }
+        let is_time_to_tidy = self.beats.is_multiple_of(TIDIES_EVERY);
+        if self.beats > 0 && is_new {
+            // It may be a standby or a backup, which has lost something and is as far again by now.
+            self.roster.all().iter().for_each(Refresher::reads_again);
+        }
+        if self.beats > 0 && (is_new || is_time_to_tidy) {
+            self.registers(leases).await?;
+        }
         self.hear(&beat.living).await?;
         self.spread(beat, leases, *config).await?;
-        self.beats += 1;
-        if self.beats.is_multiple_of(FORGETS_EVERY) {
+        if is_time_to_tidy {
             self.shared.forget_the_dead().await?;
         }
+        if self.beats.is_multiple_of(TELLS_EVERY) {
+            self.bell.scrapers_may_change();
+        }
+        self.beats += 1;
         Ok(())
+    }
+
+    /// Makes known what the database may have lost.
+    async fn registers(&self, leases: &BTreeSet<LeaseId>) -> Result<(), StoreError> {
+        let all = self.roster.all();
+        let accounts: Vec<Account> = all.iter().map(|one| one.account().clone()).collect();
+        let leases: Vec<LeaseId> = leases.iter().copied().collect();
+        self.shared.register(&accounts, &leases).await
     }
 
     /// Whether it is still the state that it was; of another, nothing is taken up.

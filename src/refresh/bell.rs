@@ -29,7 +29,7 @@ struct Wanted {
     has_refreshed: bool,
     /// Accounts of which the database has lost something.
     lost: u64,
-    has_served: bool,
+    may_scrapers_change: bool,
     /// When others said last that they wait for refreshes.
     waited_for_at: Option<Moment>,
 }
@@ -65,7 +65,7 @@ pub(super) struct Asked {
     pub(super) is_wished: bool,
     pub(super) has_refreshed: bool,
     pub(super) lost: u64,
-    pub(super) has_served: bool,
+    pub(super) may_scrapers_change: bool,
     pub(super) waited_for_at: Option<Moment>,
 }
 
@@ -117,9 +117,9 @@ impl Bell {
         self.rung.notify_one();
     }
 
-    /// A scraper was sent an answer in full.
-    pub(super) fn served(&self) {
-        self.lock().has_served = true;
+    /// A scraper was sent an answer in full; or one may be overdue by now.
+    pub(super) fn scrapers_may_change(&self) {
+        self.lock().may_scrapers_change = true;
         self.rung.notify_one();
     }
 
@@ -149,7 +149,7 @@ impl Bell {
             is_wished: std::mem::take(&mut wanted.is_wished),
             has_refreshed: std::mem::take(&mut wanted.has_refreshed),
             lost: std::mem::take(&mut wanted.lost),
-            has_served: std::mem::take(&mut wanted.has_served),
+            may_scrapers_change: std::mem::take(&mut wanted.may_scrapers_change),
             waited_for_at: wanted.waited_for_at,
         }
     }

@@ -215,6 +215,9 @@ impl Conductor {
                 Err(Obstacle::NotBefore(_)) if self.is_to_spare(turn) => break,
                 Err(Obstacle::NotBefore(when)) if self.logs.iter().any(Log::has_begun) => {
                     self.wait_for_the_window(when).await;
+                    if self.is_deposed {
+                        return;
+                    }
                 }
                 Err(Obstacle::NotBefore(when)) if self.is_soon(when) => {
                     tokio::time::sleep(when.since(clock::now())).await;
@@ -238,6 +241,9 @@ impl Conductor {
     /// Shows what there is and waits; then logs that scrapes wish to be fresh join in.
     async fn wait_for_the_window(&mut self, until: Moment) {
         self.show(End::Other).await;
+        if self.is_deposed {
+            return;
+        }
         self.refresher.shared.gate.is_out_of_budget();
         let now = clock::now();
         for log in self.logs.iter().filter(|log| log.wants(false).is_some()) {
@@ -269,6 +275,9 @@ impl Conductor {
             }
             if self.are_ripe() {
                 self.show(End::Other).await;
+                if self.is_deposed {
+                    return false;
+                }
             }
             shared.gate.is_out_of_budget();
         }

@@ -178,7 +178,7 @@ impl Refresher {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
@@ -193,7 +193,8 @@ mod tests {
     use crate::saved::SavedSeries;
     use crate::store::AccountId;
 
-    fn follower(logs: &[EventType]) -> (Refresher, Following) {
+    /// An account that follows, and that it was never told anything.
+    pub(in crate::refresh) fn follower(logs: &[EventType]) -> (Refresher, Following) {
         let account = Account::new("main");
         let secret = SecretSource::Given(Secret::new("TEST-TOKEN").unwrap());
         let limit = RateLimit {

@@ -2,11 +2,13 @@
 //! and wishes for the refresh of what is too old.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tracing::{debug, error};
+use tracing::{debug, error, warn};
 
+use super::beater::chain;
 use super::bell::{Accounts, Asked, Bell};
 use super::roster::Roster;
 use super::{NEVER, Refresher};
@@ -132,7 +134,7 @@ impl Looker {
         self.bell.looked(asked.look);
         if looked.is_ok() {
             self.wish(&all, asked.is_wished).await;
-            if asked.has_served {
+            if asked.may_scrapers_change {
                 self.say_who_scrapes(&all).await;
             }
         }
@@ -173,7 +175,17 @@ impl Looker {
         }
         self.waiting = None;
         if !std::mem::replace(&mut self.is_failing, true) {
-            debug!(%error, "what the other replicas saved cannot be seen");
+            let cause = error.source().map(chain);
+            if error.is_of_all() {
+                // The beats say so.
+                debug!(%error, cause, "what the other replicas saved cannot be seen");
+            } else {
+                warn!(
+                    reason = error.reason(),
+                    cause,
+                    "what the other replicas saved cannot be seen: {error}. Until it can, the last counts are shown"
+                );
+            }
         }
     }
 
@@ -419,20 +431,27 @@ impl Refresher {
     ) -> Option<(AccountId, Vec<crate::births::SavedScraper>)> {
         let joint = self.joint().filter(|_| self.follows())?;
         let scrapers = self.births().saved(now);
-        let is_told = *Self::locked(&joint.told) == scrapers;
+        let is_told = Self::locked(&joint.told).as_ref() == Some(&scrapers);
         (!is_told).then_some((joint.id, scrapers))
+    }
+
+    /// Expects those who scraped replicas that are gone.
+    pub fn inherits(&self, left: &BTreeMap<AccountId, Vec<crate::births::SavedScraper>>) {
+        if let Some(scrapers) = self.id().and_then(|id| left.get(&id)) {
+            self.births().inherit(scrapers, clock::now());
+        }
     }
 
     /// Tells who leads again who scrapes this replica.
     pub(super) fn tells_again(&self) {
         if let Some(joint) = self.joint() {
-            Self::locked(&joint.told).clear();
+            *Self::locked(&joint.told) = None;
         }
     }
 
     pub(super) fn told(&self, scrapers: &[crate::births::SavedScraper]) {
         if let Some(joint) = self.joint() {
-            *Self::locked(&joint.told) = scrapers.to_vec();
+            *Self::locked(&joint.told) = Some(scrapers.to_vec());
         }
     }
 }

@@ -91,8 +91,8 @@ struct Joint {
     following: Mutex<Option<Following>>,
     /// What was shown once, and what of it the database has lost.
     floor: Mutex<Floor>,
-    /// The regular scrapers as they were told the others.
-    told: Mutex<Vec<SavedScraper>>,
+    /// The regular scrapers as the others know them, where that is known.
+    told: Mutex<Option<Vec<SavedScraper>>>,
 }
 
 /// The event counters that may be shown. Clones are the same text.
@@ -141,7 +141,8 @@ impl Refresher {
             version: watch::Sender::new(NEVER),
             following: Mutex::default(),
             floor: Mutex::default(),
-            told: Mutex::default(),
+            // Of a replica that has just begun nothing is known.
+            told: Mutex::new(Some(Vec::new())),
         };
         Self::with(account, access, times, Some(joint))
     }
@@ -194,7 +195,7 @@ impl Refresher {
     pub fn served(&self, scraper: Scraper, shown: &Shown) {
         self.births().served(scraper, shown.generation);
         if let Some(joint) = self.joint() {
-            joint.bell.served();
+            joint.bell.scrapers_may_change();
         }
     }
 

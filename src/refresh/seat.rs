@@ -15,7 +15,8 @@ use super::following::Following;
 use super::keeper::Keeper;
 use super::restored::Restored;
 use super::{NEVER, Refresher};
-use crate::catalogue::{STATE_FENCED, STATE_REGRESSED_SERIES};
+use crate::catalogue::{STATE_FENCED, STATE_REGRESSED_SERIES, UP};
+use crate::clock;
 use crate::meters::Meters;
 use crate::series::Series;
 use crate::store::{Lease, LeaseId, Loaded, News, Shared, Store, StoreError};
@@ -86,6 +87,8 @@ impl Seat {
             let following = conductor.lead(until).await;
             following.leads_no_more();
             self.refresher.follow(following);
+            // What was saved with the counts may be other scrapers.
+            self.refresher.tells_again();
             if is_stopped {
                 break;
             }
@@ -108,6 +111,9 @@ impl Seat {
                 Ok(Some(conductor)) => return conductor,
                 Ok(None) => {}
                 Err(error) => {
+                    // Nobody refreshes it.
+                    self.meters
+                        .set(UP, &[self.refresher.account().as_str()], 0.0);
                     let is_said_elsewhere = error.is_of_all();
                     if !std::mem::replace(&mut is_said, true) && !is_said_elsewhere {
                         let cause = error.source().map(chain);
@@ -159,6 +165,7 @@ impl Seat {
             term,
             generation,
             others,
+            left,
         } = loaded;
         let news = News {
             series: std::mem::take(&mut saved.series),
@@ -171,7 +178,10 @@ impl Seat {
         let generation = generation.max(following.generation());
         let (series, events, report): (Series, _, _) = following.into_parts();
         report.leads(true);
-        self.refresher.births().others_are(others);
+        let mut births = self.refresher.births();
+        births.inherit(&left, clock::now());
+        births.others_are(others);
+        drop(births);
         let restored = Restored {
             taken_over: Some(generation),
             ..Restored::new(

@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
 use super::alarm::{Alarm, Alarms, Task};
-use super::joint::Joint;
+use super::joint::{Joint, Left};
 use crate::api::client::{Client, ClientError, Clients};
 use crate::catalogue::UP;
 use crate::clock;
@@ -113,9 +113,10 @@ impl Fleet {
     /// again.
     pub async fn take_over(&mut self, configs: Vec<AccountConfig>) -> Result<(), FleetError> {
         let clients = self.clients(&configs)?;
-        if let Some(joint) = &self.common.joint {
-            joint.want(&configs).await?;
-        }
+        let left = match &self.common.joint {
+            Some(joint) => joint.want(&configs).await?,
+            None => Left::new(),
+        };
         let known = self.accesses.values_mut();
         known.for_each(|known| known.is_new = false);
         self.find_left_behind(&configs).await?;
@@ -123,7 +124,7 @@ impl Fleet {
         let mut failed = Ok(());
         for (config, client) in configs.iter().zip(clients) {
             let Some(client) = client else { continue };
-            if let Err(error) = self.begin(config.clone(), client).await {
+            if let Err(error) = self.begin(config.clone(), client, &left).await {
                 failed = failed.and(Err(error));
             }
         }
@@ -219,7 +220,12 @@ impl Fleet {
         }
     }
 
-    async fn begin(&mut self, config: AccountConfig, client: Client) -> Result<(), FleetError> {
+    async fn begin(
+        &mut self,
+        config: AccountConfig,
+        client: Client,
+        left: &Left,
+    ) -> Result<(), FleetError> {
         let (access, is_new) = self.access(&config);
         let source = source(&self.common, &config, client, &self.in_flight);
         let (stop, told_to_stop) = oneshot::channel::<()>();
@@ -228,7 +234,7 @@ impl Fleet {
         };
         let alarm = || Alarm::of(Task::Refreshes(config.name.clone()), &self.alarms);
         let (refresher, task) = if let Some(joint) = &self.common.joint {
-            let (refresher, seat) = joint.seat(&self.common, &config, source, access);
+            let (refresher, seat) = joint.seat(&self.common, &config, source, access, left);
             let alarm = alarm();
             let task = tokio::spawn(async move {
                 seat.run(told_to_stop).await;

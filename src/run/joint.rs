@@ -1,6 +1,6 @@
 //! What a replica does for all its accounts together: it beats, looks, and knows which leases it wants.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hasher;
 use std::sync::Arc;
 
@@ -10,13 +10,17 @@ use tracing::warn;
 
 use super::alarm::{Alarm, Alarms, Task};
 use super::fleet::{Common, events_text, series_limits};
+use crate::births::SavedScraper;
 use crate::config::AccountConfig;
 use crate::event::Account;
 use crate::meters::Meters;
 use crate::refresh::{
     Access, Beater, Bell, Following, Looker, Offices, Refresher, Report, Roster, Seat, Source,
 };
-use crate::store::{LeaseId, Shared, StoreError};
+use crate::store::{AccountId, LeaseId, Shared, StoreError};
+
+/// Who scraped replicas that are gone, by account.
+pub(super) type Left = BTreeMap<AccountId, Vec<SavedScraper>>;
 
 /// The tasks of a replica, which end with it.
 #[derive(Debug)]
@@ -69,8 +73,9 @@ impl Joint {
         (roster, joint)
     }
 
-    /// Makes these accounts known to the state, and wants their leases.
-    pub(super) async fn want(&self, configs: &[AccountConfig]) -> Result<(), StoreError> {
+    /// Makes these accounts known to the state, and wants their leases. Gives who scraped replicas that
+    /// are gone, and may come here.
+    pub(super) async fn want(&self, configs: &[AccountConfig]) -> Result<Left, StoreError> {
         let accounts: Vec<Account> = configs.iter().map(|config| config.name.clone()).collect();
         let leases: Vec<LeaseId> = configs.iter().map(|config| self.lease(config)).collect();
         self.shared.register(&accounts, &leases).await?;
@@ -81,7 +86,8 @@ impl Joint {
             hasher.write_i64(lease.number());
         }
         self.offices.want(wanted, hasher.finish().cast_signed());
-        Ok(())
+        let ids: Vec<AccountId> = accounts.iter().map(|it| self.shared.account(it)).collect();
+        self.shared.scrapers_left(&ids).await
     }
 
     /// What an account is served by, which follows until its lease is granted.
@@ -91,6 +97,7 @@ impl Joint {
         config: &AccountConfig,
         source: Source,
         access: Access,
+        left: &Left,
     ) -> (Refresher, Seat) {
         let metrics = &common.metrics;
         let refresher = Refresher::of_replicas(
@@ -100,6 +107,7 @@ impl Joint {
             self.shared.account(&config.name),
             Arc::clone(&self.bell),
         );
+        refresher.inherits(left);
         let report = Report::new(&refresher, &source.logs, Arc::clone(&common.meters));
         let following = Following::new(
             series_limits(metrics),

@@ -77,7 +77,12 @@ pub async fn serve(
     let begun = tokio::select! {
         biased;
         () = &mut stop => None,
-        begun = begin(&mut fleet, &accounts) => Some(begun),
+        begun = async {
+            begin(&mut fleet, &accounts).await?;
+            // What others have counted is there from the first answer on.
+            roster.look(&[], FIRST_LOOK_AT_MOST).await;
+            anyhow::Ok(())
+        } => Some(begun),
     };
     let Some(begun) = begun else {
         fleet.stop().await;
@@ -85,8 +90,6 @@ pub async fn serve(
         return Ok(());
     };
     begun?;
-    // What others have counted is there from the first answer on.
-    roster.look(&[], FIRST_LOOK_AT_MOST).await;
     let listeners = listeners(&web.listen).await?;
     let addresses = addresses(&listeners)?;
     let scheme = web.scheme();

@@ -213,12 +213,16 @@ fn somebody_who_looks_now_and_then_is_shown_the_value_soon() {
 
 #[test]
 fn a_restart_at_any_moment_neither_repeats_nor_skips_a_zero() {
-    let (api, mut flags) = quiet();
     let folder = tempfile::tempdir().expect("a folder");
-    flags.push(format!(
-        "--state.path={}",
-        folder.path().join("state.db").display()
-    ));
+    let path = folder.path().join("state.db");
+    is_restarted_at_any_moment(&format!("--state.path={}", path.display()));
+}
+
+/// With its state there.
+#[track_caller]
+pub fn is_restarted_at_any_moment(state: &str) {
+    let (api, mut flags) = quiet();
+    flags.push(state.to_owned());
     let mut scrapers = [Scraper::new("fast", 150), Scraper::new("slow", 400)];
     let mut exporter = Exporter::with(&flags);
     become_regular(&exporter, &mut scrapers);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use metaaccess_exporter::clock;
 
-use crate::births::{Scraper, quiet};
+use crate::births::{Scraper, is_restarted_at_any_moment, quiet};
 use crate::exporter::Exporter;
 use crate::postgres::{Proxy, shared_server};
 use crate::replicas_fleet::PATIENCE;
@@ -120,4 +120,41 @@ fn a_replica_that_was_cut_off_for_long_says_again_who_scrapes_it() {
     assert!(!are_told(&scrapers));
     ways[cut_off].refuse(false);
     scrape_until(&replicas, &mut scrapers, "both are told again", are_told);
+}
+
+#[test]
+fn a_restart_at_any_moment_neither_repeats_nor_skips_a_zero() {
+    if let Some(server) = shared_server() {
+        is_restarted_at_any_moment(&format!("--state.url={}", server.new_database()));
+    }
+}
+
+#[test]
+fn a_scraper_that_left_a_replica_which_lives_holds_nothing_up_for_long() {
+    let Some(server) = shared_server() else {
+        return;
+    };
+    let (api, mut flags) = quiet();
+    let url = server.new_database();
+    flags.push(format!("--state.url={url}"));
+    let replicas: Vec<Exporter> = (0..2).map(|_| Exporter::with(&flags)).collect();
+    let mut scrapers = [300, 500].map(|every| Scraper::new("alike", every));
+    let told = || {
+        let told = "SELECT count(DISTINCT replica) FROM metaaccess_scrapers";
+        server.sql_at(&url, told)
+    };
+    scrape_until(&replicas, &mut scrapers, "both are told", |_| told() == "2");
+    let leads = |it: &Exporter| {
+        let (samples, _) = it.scrape_within(0.1);
+        samples.value("metaaccess_replica_leads", &[]) == 1.0
+    };
+    let leader = replicas.iter().position(leads).expect("one leads");
+    // Nobody comes to the other one from now on.
+    api.install_on(&["TEST-A"]);
+    let mut scraper = [Scraper::new("alike", 300)];
+    scrape_until(&replicas[leader..], &mut scraper, "the value", |all| {
+        all[0].saw("TEST-A").contains(&1)
+    });
+    assert_eq!(scraper[0].saw("TEST-A"), [0, 1]);
+    assert_eq!(told(), "1");
 }

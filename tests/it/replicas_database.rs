@@ -263,6 +263,36 @@ fn a_database_that_is_restored_from_an_older_backup_is_said_and_no_count_falls()
 }
 
 #[test]
+fn a_database_from_before_an_account_was_known_is_said_and_no_count_falls() {
+    let Some(server) = shared_server() else {
+        return;
+    };
+    let api = Api::start(busy());
+    let url = server.new_database();
+    let fleet = Fleet::three(&api, &url, &[]);
+    fleet.is_read();
+    fleet.scraped_during(|| {
+        let tables =
+            "accounts, leases, logs, buckets, series, overflowed, tallies, scrapers, requests";
+        let tables = tables.replace(", ", ", metaaccess_");
+        server.sql_at(&url, &format!("TRUNCATE metaaccess_{tables}"));
+        server.sql_at(
+            &url,
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+             WHERE datname = current_database() AND pid <> pg_backend_pid()",
+        );
+        until(PATIENCE, "it is noticed", || {
+            let regressions = |number| {
+                let samples = fleet.look(number).samples;
+                samples.value("metaaccess_state_regressions_total", &[])
+            };
+            (fleet.numbers().map(regressions).sum::<f64>() > 0.0).then_some(())
+        });
+    });
+    goes_on(&api, &fleet);
+}
+
+#[test]
 fn a_database_that_gives_no_answer_to_one_that_starts_is_waited_for() {
     let Some(server) = shared_server() else {
         return;
@@ -367,6 +397,7 @@ fn a_database_that_holds_another_state_is_said_and_not_taken_up() {
             let scrape = fleet.look_for(number, TIMEOUT);
             assert_eq!(scrape.samples.counts(), shown[number]);
             assert!(!scrape.leads(), "replica {number}");
+            assert!(!scrape.samples.is_up(), "replica {number}");
         }
     });
     api.pause();

@@ -25,6 +25,10 @@ const SECONDS: u64 = 45;
 /// several windows begins again where it is broken off.
 const PEACE_EVERY: u32 = 8;
 
+/// How long it may take then. The log moves while it is read and never rests, so that much of it is read
+/// once more; and it grows with the storm.
+const CATCHES_UP_WITHIN: Duration = Duration::from_mins(2);
+
 /// How long a replica stands still: less than its lease and more.
 const STANDS: [u64; 4] = [300, 2_000, 6_500, 8_000];
 
@@ -211,7 +215,7 @@ impl Storm<'_> {
         self.ends_what_is_over(clock::now().plus(PATIENCE));
         let lines = self.api.truth().lines();
         let (_, took) = timed(|| {
-            until(PATIENCE, "it has caught up", || {
+            until(CATCHES_UP_WITHIN, "it has caught up", || {
                 let shown = self.fleet.look(0).samples.counts();
                 (shown.values().sum::<u64>() >= lines).then_some(())
             });

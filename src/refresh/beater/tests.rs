@@ -1,38 +1,21 @@
 //! What a beat does with leases and with what was told, on a real PostgreSQL.
 
 use super::*;
-use crate::births::{Generation, SavedScraper, ScraperId, ZeroFor};
-use crate::budget::RateLimit;
-use crate::config::{Credential, Secret, SecretSource};
-use crate::event::Account;
-use crate::refresh::Access;
+use crate::births::{Generation, SavedScraper, ScraperId};
+use crate::event::EventType;
+use crate::refresh::NEVER;
+use crate::refresh::following::tests::follower;
 use crate::store::{change, joined, shared_server};
 
 /// The replicas of these tests refresh the same accounts.
 const CONFIG: i64 = 1;
 
-fn account(shared: &Shared, bell: &Arc<Bell>) -> Refresher {
-    let account = Account::new("main");
-    let secret = SecretSource::Given(Secret::new("TEST-TOKEN").unwrap());
-    let limit = RateLimit {
-        requests: 10,
-        window: Duration::from_mins(1),
-    };
-    let id = shared.account(&account);
-    Refresher::of_replicas(
-        account,
-        Access::new(Credential::Token(secret), limit),
-        (Duration::from_secs(15), ZeroFor::Auto),
-        id,
-        Arc::clone(bell),
-    )
-}
-
 /// The heart of this replica, which has one account and wants that lease.
 fn beater(shared: &Shared, lease: LeaseId) -> (Beater, Refresher) {
     let bell = Arc::new(Bell::default());
     let roster = Arc::new(Roster::of_replicas(Arc::clone(&bell)));
-    let account = account(shared, &bell);
+    let (account, following) = follower(&EventType::ALL);
+    account.follow(following);
     roster.replace(vec![account.clone()]);
     let offices = Arc::new(Offices::default());
     offices.want(BTreeSet::from([lease]), CONFIG);
@@ -137,7 +120,7 @@ async fn who_scrapes_is_told_again_after_this_replica_was_dead_and_to_another_ep
     }];
     let is_told = || {
         let joint = account.joint().unwrap();
-        Refresher::locked(&joint.told).as_slice() == told
+        Refresher::locked(&joint.told).as_deref() == Some(&told[..])
     };
     // Before the first beat it does not live.
     account.told(&told);
@@ -149,4 +132,39 @@ async fn who_scrapes_is_told_again_after_this_replica_was_dead_and_to_another_ep
     me.begins_another_epoch().await.unwrap();
     beater.beat().await;
     assert!(!is_told());
+}
+
+#[tokio::test]
+async fn over_another_connection_all_is_read_again_and_what_is_lost_made_known_again() {
+    let Some(server) = shared_server() else {
+        return;
+    };
+    let me = joined(&server.new_database(), 1).await;
+    let lease = LeaseId::test(1);
+    let (mut beater, account) = beater(&me, lease);
+    let id = me.account(account.account());
+    let accounts = [account.account().clone()];
+    me.register(&accounts, &[lease]).await.unwrap();
+    beater.beat().await;
+    assert!(is_granted(&beater, lease));
+    let known = |version: Option<i64>| {
+        let joint = account.joint().unwrap();
+        let mut following = Refresher::locked(&joint.following);
+        let known = &mut following.as_mut().unwrap().known;
+        std::mem::replace(known, version.unwrap_or(*known))
+    };
+    known(Some(7));
+    beater.beat().await;
+    assert_eq!(known(None), 7);
+    change(&me, "DELETE FROM metaaccess_accounts").await;
+    change(&me, "DELETE FROM metaaccess_leases").await;
+    assert!(me.look(&[id]).await.unwrap().is_empty());
+    // As by a restore or a failover.
+    beater.watch = None;
+    beater.beat().await;
+    assert_eq!(known(None), NEVER);
+    assert!(!is_granted(&beater, lease));
+    assert_eq!(me.look(&[id]).await.unwrap().len(), 1);
+    beater.beat().await;
+    assert!(is_granted(&beater, lease));
 }

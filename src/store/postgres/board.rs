@@ -50,12 +50,13 @@ impl Shared {
             .await?;
         let seen = |row: &tokio_postgres::Row| -> Result<Seen, Fault> {
             let (refreshed, age): (i64, i64) = (row.try_get(2)?, row.try_get(3)?);
-            let age = Duration::from_micros(u64::try_from(age).unwrap_or_default());
+            // Not of one to come: the clock of the database was set back since.
+            let age = u64::try_from(age).ok().map(Duration::from_micros);
             Ok(Seen {
                 account: AccountId(row.try_get(0)?),
                 shown: row.try_get(1)?,
                 refreshed,
-                age: (refreshed != 0).then_some(age),
+                age: age.filter(|_| refreshed != 0),
             })
         };
         let all = rows.iter().map(seen).collect::<Result<_, _>>();
@@ -150,7 +151,33 @@ impl Shared {
             .await
     }
 
-    /// Who scrapes the other living replicas regularly.
+    /// Who scraped replicas regularly that are gone, or this one as it said before, of each of these
+    /// accounts.
+    pub async fn scrapers_left(
+        &self,
+        accounts: &[AccountId],
+    ) -> Result<BTreeMap<AccountId, Vec<SavedScraper>>, StoreError> {
+        let (ids, replica) = (numbers(accounts.iter().copied()), self.replica());
+        let rows = self
+            .pool()
+            .with(async |connection| {
+                connection
+                    .query(sql::SCRAPERS_LEFT, &[&ids, &replica])
+                    .await
+            })
+            .await?;
+        let mut all: BTreeMap<AccountId, Vec<SavedScraper>> = BTreeMap::new();
+        for row in &rows {
+            let scraper =
+                || -> Result<_, Fault> { Ok((AccountId(row.try_get(0)?), read::scraper(row)?)) };
+            let (account, scraper) = scraper().map_err(|fault| self.pool().error(fault))?;
+            all.entry(account).or_default().push(scraper);
+        }
+        Ok(all)
+    }
+
+    /// Who scrapes the other replicas regularly, those too that died so lately that they may be back
+    /// before their scrapers are overdue.
     pub async fn scrapers_of_others(
         &self,
         account: AccountId,
@@ -159,10 +186,10 @@ impl Shared {
             .pool()
             .with(async |connection| connection.query(sql::SCRAPERS, &[&account.0]).await)
             .await?;
-        let all: Result<Vec<_>, Fault> = rows.iter().map(read::scraper).collect();
+        let all: Result<Vec<_>, Fault> = rows.iter().map(read::scraped).collect();
         let all = all.map_err(|fault| self.pool().error(fault))?.into_iter();
-        let others = all.filter(|(replica, _, lives)| *lives && replica != self.replica());
-        Ok(others.map(|(_, scraper, _)| scraper).collect())
+        let others = all.filter(|one| one.is_to_be_waited_for_by(self.replica()));
+        Ok(others.map(|one| one.scraper).collect())
     }
 }
 

@@ -20,8 +20,9 @@ use crate::store::error::{Fault, StoreError};
 /// So long a replica lives without renewing its row.
 pub const LIFE: Duration = Duration::from_secs(5);
 
-/// So long the rows of the dead stay that hold nothing.
-const FORGOTTEN_AFTER: Duration = Duration::from_mins(1);
+/// So long the rows of the dead stay that hold nothing: until the last of their scrapers is overdue, two and
+/// a half of a quarter of an hour.
+const FORGOTTEN_AFTER: Duration = Duration::from_mins(40);
 
 /// A lease that is held, and the fence by which it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -77,8 +78,11 @@ impl Shared {
         let connected = self.pool().connect_once().await?;
         let connection = Connection::over(connected.client);
         // Without it a look every second is what there is.
-        if let Err(error) = connection.simple(&format!("LISTEN {CHANNEL}")).await {
-            tracing::debug!(?error, "the database has no LISTEN");
+        let listen = format!("LISTEN {CHANNEL}");
+        match in_time(connection.simple(&listen)).await {
+            Err(Fault::Silent) => return Err(self.pool().error(Fault::Silent)),
+            Err(error) => tracing::debug!(?error, "the database has no LISTEN"),
+            Ok(_) => {}
         }
         Ok(Watch {
             connection,

@@ -52,6 +52,7 @@ pub(in crate::store) use connect_error::ConnectError;
 use commit::{Conditions, Ended};
 use ids::Ids;
 use pool::{Connection, Pool};
+use read::Scraped;
 use statements as sql;
 use text::{column, text};
 use write::Columns;
@@ -111,8 +112,10 @@ pub struct Loaded {
     pub term: Term,
     /// The newest generation that was ever shown.
     pub generation: Generation,
-    /// Who scrapes other living replicas.
+    /// Who scrapes other replicas.
     pub others: Vec<SavedScraper>,
+    /// Who scraped one that is gone, or this one as it said before.
+    pub left: Vec<SavedScraper>,
 }
 
 /// How a commit ended that did not fail.
@@ -295,11 +298,12 @@ impl Shared {
         let (version, shown): (i64, i64) = (row.try_get(1)?, row.try_get(2)?);
         let generation = super::value::generation(row.try_get(3)?)?;
         let (saved, scrapers) = rows_of(connection, id, known).await?;
-        let served = scrapers.iter().map(|(_, scraper, _)| scraper.served);
+        let served = scrapers.iter().map(|one| one.scraper.served);
         let generation = served.max().unwrap_or_default().max(generation);
-        let others = scrapers
-            .into_iter()
-            .filter(|(replica, _, lives)| *lives && *replica != self.0.replica);
+        let those = |is_meant: fn(&Scraped, &str) -> bool| {
+            let meant = scrapers.iter().filter(|one| is_meant(one, self.replica()));
+            meant.map(|one| one.scraper).collect()
+        };
         Ok(Loaded {
             saved,
             term: Term {
@@ -312,7 +316,8 @@ impl Shared {
                 shown,
             },
             generation,
-            others: others.map(|(_, scraper, _)| scraper).collect(),
+            others: those(Scraped::is_to_be_waited_for_by),
+            left: those(Scraped::is_left_to),
         })
     }
 
@@ -381,8 +386,6 @@ impl Shared {
     }
 }
 
-type Scraped = (String, SavedScraper, bool);
-
 async fn rows_of(
     connection: &mut Connection,
     account: AccountId,
@@ -410,7 +413,7 @@ async fn rows_of(
         .await?;
     let scrapers: Vec<Scraped> = scrapers
         .iter()
-        .map(read::scraper)
+        .map(read::scraped)
         .collect::<Result<_, _>>()?;
     let saved = Saved {
         logs: logs.iter().map(read::log).collect::<Result<_, _>>()?,

@@ -109,15 +109,45 @@ pub(super) fn overflowed(row: &Row) -> Result<u64, Fault> {
     Ok(row.try_get::<_, i64>(0)?.cast_unsigned())
 }
 
-/// A scraper of the replica that the first column names, and whether that lives.
-pub(super) fn scraper(row: &Row) -> Result<(String, SavedScraper, bool), Fault> {
+/// Who scraped a replica.
+#[derive(Debug)]
+pub(super) struct Scraped {
+    pub(super) replica: String,
+    pub(super) scraper: SavedScraper,
+    /// Whether the replica lives; and whether it died so lately that the scraper is not overdue.
+    pub(super) lives: bool,
+    pub(super) is_expected: bool,
+}
+
+impl Scraped {
+    /// Whether a replica of this name is to wait for it, though it does not scrape that one.
+    pub(super) fn is_to_be_waited_for_by(&self, replica: &str) -> bool {
+        (self.lives || self.is_expected) && self.replica != replica
+    }
+
+    /// Whether it may scrape a replica of this name next.
+    pub(super) fn is_left_to(&self, replica: &str) -> bool {
+        !self.lives || self.replica == replica
+    }
+}
+
+pub(super) fn scraped(row: &Row) -> Result<Scraped, Fault> {
+    Ok(Scraped {
+        replica: row.try_get(0)?,
+        scraper: scraper(row)?,
+        lives: row.try_get(4)?,
+        is_expected: row.try_get(5)?,
+    })
+}
+
+/// From the second column on.
+pub(super) fn scraper(row: &Row) -> Result<SavedScraper, Fault> {
     let period = value::unsigned("the period of a scraper", row.try_get(2)?)?;
-    let scraper = SavedScraper {
+    Ok(SavedScraper {
         id: ScraperId(row.try_get::<_, i64>(1)?.cast_unsigned()),
         period: Duration::from_secs(period),
         served: value::generation(row.try_get(3)?)?,
-    };
-    Ok((row.try_get(0)?, scraper, row.try_get(4)?))
+    })
 }
 
 /// What accounts have paid for, by moments of this machine's clock. The database's own was read before

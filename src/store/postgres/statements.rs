@@ -70,7 +70,8 @@ statements! {
     WISH_SOME = "UPDATE metaaccess_replicas SET some_wishes = some_wishes + 1 WHERE id = $1";
     WISH = "UPDATE metaaccess_accounts SET wishes = wishes + 1 WHERE id = ANY($1)";
     WISHES = "SELECT id, wishes FROM metaaccess_accounts WHERE id = ANY($1)";
-    LEAVE = "DELETE FROM metaaccess_replicas WHERE id = $1";
+    /// Its row stays for a while, so that its scrapers do.
+    LEAVE = "UPDATE metaaccess_replicas SET until_us = NOW() WHERE id = $1";
 
     ADD_LEASES = "INSERT INTO metaaccess_leases (id, holder, fence) \
         SELECT id, '', 0 FROM unnest($1::BIGINT[]) AS t(id) ON CONFLICT (id) DO NOTHING";
@@ -164,9 +165,17 @@ statements! {
         SELECT $1::BIGINT, * FROM unnest($2::TEXT[], $3::TEXT[], $4::BIGINT[]) AS t(log, name, lines) \
         ON CONFLICT (account, log, name) DO UPDATE SET lines = excluded.lines";
 
+    /// With whether the replica lives, and whether it died so lately that the scraper is not overdue.
     SCRAPERS = "SELECT s.replica, s.id, s.period_s, s.served, \
-        EXISTS (SELECT 1 FROM metaaccess_replicas r WHERE r.id = s.replica AND LIVES()) \
+        EXISTS (SELECT 1 FROM metaaccess_replicas r WHERE r.id = s.replica AND LIVES()), \
+        EXISTS (SELECT 1 FROM metaaccess_replicas r WHERE r.id = s.replica AND r.until_us <= NOW() \
+        AND r.until_us > NOW() - s.period_s * 2500000) \
         FROM metaaccess_scrapers s WHERE s.account = $1 ORDER BY s.replica, s.id";
+    /// Those of the dead, and those that this replica told before.
+    SCRAPERS_LEFT = "SELECT s.account, s.id, s.period_s, s.served FROM metaaccess_scrapers s \
+        WHERE s.account = ANY($1) AND (s.replica = $2 OR NOT EXISTS \
+        (SELECT 1 FROM metaaccess_replicas r WHERE r.id = s.replica AND LIVES())) \
+        ORDER BY s.account, s.id, s.served";
     CLEAR_SCRAPERS = "DELETE FROM metaaccess_scrapers WHERE replica = $1 AND account = ANY($2)";
     CLEAR_SCRAPERS_OF = "DELETE FROM metaaccess_scrapers WHERE replica = $1 AND account = $2";
     ADD_SCRAPERS = "INSERT INTO metaaccess_scrapers (replica, account, id, period_s, served) \

@@ -443,8 +443,68 @@ async fn a_lease_that_was_taken_by_one_who_left_at_that_moment_is_free_again() {
     first.shared.leave().await.unwrap();
     let lease = first.lease_of(&all[0]);
     first.shared.take(&[lease]).await.unwrap();
+    assert_eq!(second.beat().await.free, [(lease, true)]);
+    // Even after its row is gone.
+    change(&first.shared, "DELETE FROM metaaccess_replicas").await;
     second.shared.forget_the_dead().await.unwrap();
     assert_eq!(second.beat().await.free, [(lease, false)]);
+}
+
+#[tokio::test]
+async fn no_refresh_is_fresh_that_is_to_come_by_a_clock_that_was_set_back() {
+    let Some(server) = shared_server() else {
+        return;
+    };
+    let all = [main_account()];
+    let replica = Replica::open(&server.new_database(), &all).await;
+    for (began, age) in [("0", None), ("1", Some(true)), ("9000000000000000", None)] {
+        let refreshed = format!("UPDATE metaaccess_accounts SET refreshed_us = {began}");
+        change(&replica.shared, &refreshed).await;
+        let account = replica.shared.account(&all[0]);
+        let seen = replica.shared.look(&[account]).await.unwrap();
+        let is_old = |age: Duration| age > Duration::from_hours(1);
+        assert_eq!(seen[0].age.map(is_old), age, "{began}");
+    }
+}
+
+#[tokio::test]
+async fn who_scraped_a_replica_that_is_gone_is_expected_until_it_is_overdue_and_left_to_the_next() {
+    let Some(server) = shared_server() else {
+        return;
+    };
+    let url = server.new_database();
+    let all = [main_account()];
+    let first = Replica::open(&url, &all).await;
+    let second = Replica::open(&url, &[]).await;
+    let scraper = SavedScraper {
+        id: ScraperId(1),
+        period: Duration::from_secs(15),
+        served: Generation(7),
+    };
+    let account = first.shared.account(&all[0]);
+    let told = [(account, vec![scraper])];
+    second.shared.scraped_by(&told).await.unwrap();
+    let of_others = async || {
+        let others = first.shared.scrapers_of_others(account).await.unwrap();
+        let loaded = first.load(&all[0]).await;
+        assert_eq!(loaded.others, others);
+        let left = first.shared.scrapers_left(&[account]).await.unwrap();
+        assert_eq!(loaded.left, left.get(&account).cloned().unwrap_or_default());
+        (others.len(), loaded.left.len())
+    };
+    assert_eq!(of_others().await, (1, 0), "it lives");
+    second.shared.leave().await.unwrap();
+    assert_eq!(of_others().await, (1, 1), "it left just now");
+    for (ago, expected) in [(30, 1), (45, 0)] {
+        let clock = "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)";
+        second
+            .sets(&format!("until_us = {clock} - {ago}000000"))
+            .await;
+        first.shared.forget_the_dead().await.unwrap();
+        assert_eq!(of_others().await, (expected, 1), "{ago} s ago");
+    }
+    let itself = second.shared.scrapers_left(&[account]).await.unwrap();
+    assert_eq!(itself[&account], [scraper]);
 }
 
 #[tokio::test]
