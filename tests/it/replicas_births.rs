@@ -8,6 +8,7 @@ use crate::births::{Scraper, is_restarted_at_any_moment, quiet};
 use crate::exporter::Exporter;
 use crate::postgres::{Proxy, shared_server};
 use crate::replicas_fleet::PATIENCE;
+use crate::wait::until;
 
 /// Scrapes each replica as is due until `done` holds; and says whether all came punctually, without which
 /// nobody is to know that they are regular.
@@ -130,7 +131,56 @@ fn a_restart_at_any_moment_neither_repeats_nor_skips_a_zero() {
 }
 
 #[test]
-fn a_scraper_that_left_a_replica_which_lives_holds_nothing_up_for_long() {
+fn who_scraped_a_replica_is_known_to_the_one_that_is_started_next_and_to_who_leads_then() {
+    let Some(server) = shared_server() else {
+        return;
+    };
+    let (_api, mut flags) = quiet();
+    let url = server.new_database();
+    flags.push(format!("--state.url={url}"));
+    let mut replicas: Vec<Exporter> = (0..2).map(|_| Exporter::with(&flags)).collect();
+    let mut scrapers = [Scraper::new("first", 300), Scraper::new("second", 1100)];
+    let sql = |sql: &str| server.sql_at(&url, sql);
+    scrape_until(&replicas, &mut scrapers, "both are told", |_| {
+        sql("SELECT count(DISTINCT replica) FROM metaaccess_scrapers") == "2"
+    });
+    let follower = "NOT EXISTS (SELECT 1 FROM metaaccess_leases WHERE holder = replica)";
+    let of_leader = sql(&format!(
+        "SELECT id FROM metaaccess_scrapers WHERE NOT {follower}"
+    ));
+    let of_follower = sql(&format!(
+        "SELECT id FROM metaaccess_scrapers WHERE {follower}"
+    ));
+    let is_known = |scraper: &str| {
+        let of_newest = "(SELECT id FROM metaaccess_replicas ORDER BY since_us DESC LIMIT 1)";
+        let known = format!(
+            "SELECT count(*) FROM metaaccess_scrapers WHERE replica = {of_newest} AND id = {scraper}"
+        );
+        (sql(&known) == "1").then_some(())
+    };
+    let leads = |it: &Exporter| {
+        let (samples, _) = it.scrape_within(0.1);
+        samples.value("metaaccess_replica_leads", &[]) == 1.0
+    };
+    let leader = replicas.iter().position(leads).expect("one leads");
+    // Nobody comes any more.
+    assert_eq!(replicas.remove(1 - leader).stop().code, Some(0));
+    let next = Exporter::with(&flags);
+    until(PATIENCE, "the follower's is known", || {
+        is_known(&of_follower)
+    });
+    assert_eq!(is_known(&of_leader), None);
+    replicas.remove(0).signal("KILL");
+    until(PATIENCE, "the leader's is known", || {
+        next.scrape_within(0.1);
+        is_known(&of_leader)
+    });
+}
+
+/// Two replicas are scraped, and then nobody comes to that one any more, be it the leader, which another
+/// one follows then, or not.
+#[track_caller]
+fn is_left(is_leader: bool) {
     let Some(server) = shared_server() else {
         return;
     };
@@ -149,12 +199,29 @@ fn a_scraper_that_left_a_replica_which_lives_holds_nothing_up_for_long() {
         samples.value("metaaccess_replica_leads", &[]) == 1.0
     };
     let leader = replicas.iter().position(leads).expect("one leads");
-    // Nobody comes to the other one from now on.
+    let stays = if is_leader { 1 - leader } else { leader };
+    if is_leader {
+        // To one that takes the leader for a newcomer, and so does not give it back.
+        let moves = "UPDATE metaaccess_replicas SET since_us = 9000000000000000 WHERE id IN \
+            (SELECT holder FROM metaaccess_leases); \
+            UPDATE metaaccess_leases AS l SET fence = fence + 1, holder = \
+            (SELECT min(id) FROM metaaccess_replicas WHERE id <> l.holder)";
+        server.sql_at(&url, moves);
+        until(PATIENCE, "the other one leads", || {
+            leads(&replicas[stays]).then_some(())
+        });
+    }
     api.install_on(&["TEST-A"]);
     let mut scraper = [Scraper::new("alike", 300)];
-    scrape_until(&replicas[leader..], &mut scraper, "the value", |all| {
+    scrape_until(&replicas[stays..], &mut scraper, "the value", |all| {
         all[0].saw("TEST-A").contains(&1)
     });
     assert_eq!(scraper[0].saw("TEST-A"), [0, 1]);
     assert_eq!(told(), "1");
+}
+
+#[test]
+fn a_scraper_that_left_a_replica_which_lives_holds_nothing_up_for_long() {
+    is_left(false);
+    is_left(true);
 }

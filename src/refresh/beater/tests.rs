@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::births::{Generation, SavedScraper, ScraperId};
+use crate::catalogue::UP;
 use crate::event::EventType;
+use crate::exposition::Format;
 use crate::refresh::NEVER;
 use crate::refresh::following::tests::follower;
 use crate::store::{change, joined, shared_server};
@@ -100,9 +102,14 @@ async fn nothing_is_led_over_the_tables_of_a_newer_program_or_of_another_state()
         let (mut beater, _) = beater(&me, lease);
         beater.beat().await;
         assert!(is_granted(&beater, lease), "{what}");
+        beater.meters.set(UP, &["main"], 1.0);
         change(&me, what).await;
         beater.beat().await;
         assert!(!is_granted(&beater, lease), "{what}");
+        let metrics = beater.meters.settled(Format::Text, None);
+        let metrics = String::from_utf8_lossy(metrics.text());
+        let is_down = metrics.contains("metaaccess_up{account=\"main\"} 0\n");
+        assert!(is_down, "{what}: {metrics}");
     }
 }
 
