@@ -207,11 +207,16 @@ impl Births {
 
     /// How many scrapers are regular, those that look alike as one.
     pub fn regular(&self, now: Moment) -> usize {
-        self.scrapers.saved(now).len()
+        self.saved(now).len()
     }
 
     /// The regular scrapers, to be saved.
     pub fn saved(&self, now: Moment) -> Vec<SavedScraper> {
-        self.scrapers.saved(now)
+        self.scrapers.saved(now, false)
+    }
+
+    /// Those of them that came to this process: others may have gone elsewhere.
+    pub fn came_here(&self, now: Moment) -> Vec<SavedScraper> {
+        self.scrapers.saved(now, true)
     }
 }

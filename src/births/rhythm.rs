@@ -64,6 +64,19 @@ impl Rhythm {
         }
     }
 
+    /// It was regular with this period elsewhere. Says whether nothing else was known of it here.
+    pub(super) fn is_regular_by(&mut self, length: Duration) -> bool {
+        let alike = ALIKE_AT_LEAST;
+        let is_new = self.period.is_none() || self.is_resumed;
+        self.period.get_or_insert(Period { length, alike });
+        is_new
+    }
+
+    /// Whether this process has seen it.
+    pub(super) fn has_come(&self) -> bool {
+        !self.is_resumed
+    }
+
     pub(super) fn last(&self) -> Moment {
         self.last
     }

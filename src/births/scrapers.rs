@@ -67,7 +67,7 @@ impl Known {
 }
 
 impl Scrapers {
-    /// Expects those that are not known as if they had come just now.
+    /// Takes those for regular that are not known to be: as if they had come just now, if they never did.
     pub(super) fn inherit(&mut self, left: &[SavedScraper], now: Moment) {
         // None other is saved, but a file can be written by anybody.
         let is_sound = |saved: &&SavedScraper| saved.period <= PERIOD_AT_MOST;
@@ -75,11 +75,12 @@ impl Scrapers {
             if self.0.len() >= KNOWN_AT_MOST {
                 break;
             }
-            self.0.entry(saved.id).or_insert_with(|| {
-                let mut known = Known::new(Rhythm::resume(saved.period, now), false);
-                known.served = [saved.served; ALIKE_AT_MOST];
-                known
-            });
+            let known = self.0.entry(saved.id);
+            let known =
+                known.or_insert_with(|| Known::new(Rhythm::resume(saved.period, now), false));
+            if known.rhythm.is_regular_by(saved.period) {
+                known.served = known.served.map(|served| served.max(saved.served));
+            }
         }
     }
 
@@ -139,11 +140,12 @@ impl Scrapers {
         })
     }
 
-    /// The regular ones, but for single connections. Their periods are whole seconds, so that they do
-    /// not change all the time.
-    pub(super) fn saved(&self, now: Moment) -> Vec<SavedScraper> {
+    /// The regular ones, but for single connections: those that came to this process, or all. Their periods
+    /// are whole seconds, so that they do not change all the time.
+    pub(super) fn saved(&self, now: Moment, has_to_come: bool) -> Vec<SavedScraper> {
         let known = self.0.iter().filter(|(_, known)| !known.is_connection);
-        let regular = known.filter_map(|(id, known)| {
+        let came = known.filter(|(_, known)| !has_to_come || known.rhythm.has_come());
+        let regular = came.filter_map(|(id, known)| {
             let period = known.period(now)?;
             Some(SavedScraper {
                 id: *id,

@@ -357,3 +357,29 @@ fn who_scraped_a_process_that_is_gone_is_waited_for_until_it_is_overdue() {
     assert_eq!(births.ripe(at(109)), None, "one is still to come");
     assert_eq!(births.ripe(at(111)), Some(Generation(3)), "it is overdue");
 }
+
+#[test]
+fn who_comes_before_it_is_known_that_it_was_regular_elsewhere_is_taken_for_regular() {
+    let left = SavedScraper {
+        id: PROMETHEUS,
+        period: Duration::from_secs(20),
+        served: Generation(2),
+    };
+    let mut births = with(ZeroFor::Auto);
+    births.inherit(&[left], at(0));
+    assert_eq!(births.saved(at(5)), [left]);
+    assert_eq!(births.came_here(at(5)), [], "it may have gone elsewhere");
+    scrape(&mut births, PROMETHEUS, 10);
+    assert_eq!(births.came_here(at(10)).len(), 1);
+    let mut births = with(ZeroFor::Auto);
+    scrape(&mut births, PROMETHEUS, 0);
+    assert_eq!(births.came_here(at(5)), [], "it came once");
+    births.inherit(&[left], at(5));
+    assert_eq!(births.came_here(at(5)), [left]);
+    // What it was sent before stays known.
+    births.take_over(Generation(2), [Generation(3)].into_iter(), at(5));
+    assert_eq!(births.ripe(at(30)), None);
+    scrape(&mut births, PROMETHEUS, 20);
+    scrape(&mut births, PROMETHEUS, 40);
+    assert_eq!(births.ripe(at(41)), Some(Generation(3)));
+}

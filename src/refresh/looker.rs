@@ -430,7 +430,7 @@ impl Refresher {
         now: Moment,
     ) -> Option<(AccountId, Vec<crate::births::SavedScraper>)> {
         let joint = self.joint().filter(|_| self.follows())?;
-        let scrapers = self.births().saved(now);
+        let scrapers = self.births().came_here(now);
         let is_told = Self::locked(&joint.told).as_ref() == Some(&scrapers);
         (!is_told).then_some((joint.id, scrapers))
     }

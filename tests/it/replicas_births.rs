@@ -139,7 +139,7 @@ fn who_scraped_a_replica_is_known_to_the_one_that_is_started_next_and_to_who_lea
     let url = server.new_database();
     flags.push(format!("--state.url={url}"));
     let mut replicas: Vec<Exporter> = (0..2).map(|_| Exporter::with(&flags)).collect();
-    let mut scrapers = [Scraper::new("first", 300), Scraper::new("second", 1100)];
+    let mut scrapers = [Scraper::new("first", 1100), Scraper::new("second", 1300)];
     let sql = |sql: &str| server.sql_at(&url, sql);
     scrape_until(&replicas, &mut scrapers, "both are told", |_| {
         sql("SELECT count(DISTINCT replica) FROM metaaccess_scrapers") == "2"
@@ -166,11 +166,17 @@ fn who_scraped_a_replica_is_known_to_the_one_that_is_started_next_and_to_who_lea
     // Nobody comes any more.
     assert_eq!(replicas.remove(1 - leader).stop().code, Some(0));
     let next = Exporter::with(&flags);
+    // Each comes once, so that it is not known by its intervals.
+    scrapers[1 - leader].scrape(&next);
     until(PATIENCE, "the follower's is known", || {
         is_known(&of_follower)
     });
     assert_eq!(is_known(&of_leader), None);
     replicas.remove(0).signal("KILL");
+    until(PATIENCE, "the next one leads", || {
+        leads(&next).then_some(())
+    });
+    scrapers[leader].scrape(&next);
     until(PATIENCE, "the leader's is known", || {
         next.scrape_within(0.1);
         is_known(&of_leader)

@@ -53,7 +53,12 @@ impl Conductor {
 
     /// Saves what changed since it was saved last, if anything did.
     pub(super) async fn save(&mut self, end: End) -> Result<Committed, StoreError> {
-        let scrapers = self.refresher.births().saved(clock::now());
+        let now = clock::now();
+        let scrapers = match self.keeper.shares() {
+            // What is left by others stays where they left it.
+            true => self.refresher.births().came_here(now),
+            false => self.refresher.births().saved(now),
+        };
         if self.keeper.keeps() {
             let changes = self.changes(&scrapers);
             let standing = self.standing();

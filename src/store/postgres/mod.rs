@@ -240,7 +240,7 @@ impl Shared {
         leases.sort_unstable();
         leases.dedup();
         self.pool()
-            .with(async |connection| {
+            .at_once(async |connection| {
                 connection
                     .execute(sql::ADD_ACCOUNTS, &[&ids, &names])
                     .await?;

@@ -87,10 +87,11 @@ statements! {
     RELEASE_LEASES = "UPDATE metaaccess_leases SET holder = '' WHERE holder = $1 AND id = ANY($2)";
     RELEASE_ALL = "UPDATE metaaccess_leases SET holder = '' WHERE holder = $1";
 
+    /// In an order, for others may do the same at this moment.
     ADD_ACCOUNTS = "INSERT INTO metaaccess_accounts \
         (id, name, version, shown, writer, generation, refreshed_us, standing, wishes) \
         SELECT id, name, 0, 0, 0, 0, 0, '', 0 FROM unnest($1::BIGINT[], $2::TEXT[]) AS t(id, name) \
-        ON CONFLICT (id) DO NOTHING";
+        ORDER BY id ON CONFLICT (id) DO NOTHING";
     ACCOUNT = "SELECT name, version, shown, generation FROM metaaccess_accounts WHERE id = $1";
     /// What a look compares with what it knows: the last with how long ago the last refresh began.
     VERSIONS = "SELECT id, shown, refreshed_us, NOW() - refreshed_us FROM metaaccess_accounts WHERE id = ANY($1)";

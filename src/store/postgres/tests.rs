@@ -518,8 +518,11 @@ async fn a_replica_lives_and_looks_however_many_wait_to_save() {
     let busy = (0..50).map(|_| pool.with(async |one| one.simple("SELECT pg_sleep(3)").await));
     let account = first.shared.account(&main_account());
     let living = async {
+        first.shared.register(&[main_account()], &[]).await?;
         first.shared.take(&[]).await?;
         first.shared.release(&[]).await?;
+        first.shared.forget_the_dead().await?;
+        first.shared.scraped_by(&[(account, Vec::new())]).await?;
         first.shared.wishes(&[account]).await?;
         first.shared.look(&[account]).await
     };
