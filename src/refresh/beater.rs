@@ -21,7 +21,7 @@ use crate::clock;
 use crate::event::Account;
 use crate::meters::Meters;
 use crate::saved::Identity;
-use crate::store::{Beat, Lease, LeaseId, Peer, Shared, StoreError, Watch};
+use crate::store::{AccountId, Beat, Lease, LeaseId, Peer, Shared, StoreError, Watch};
 
 /// Between two beats: a few may fail before anybody takes this replica for dead.
 const EVERY: Duration = Duration::from_secs(1);
@@ -141,7 +141,7 @@ pub struct Beater {
     kept: Kept,
     /// What the others wished for the last time.
     wishes: BTreeMap<String, (i64, i64)>,
-    account_wishes: BTreeMap<crate::store::AccountId, i64>,
+    account_wishes: BTreeMap<AccountId, i64>,
     /// Which state it was.
     identity: Identity,
     beats: u64,
@@ -268,32 +268,37 @@ impl Beater {
             self.offices.grant(BTreeMap::new());
             return Ok(());
         }
-        let is_time_to_tidy = self.beats.is_multiple_of(TIDIES_EVERY);
-        if self.beats > 0 && is_new {
+        let is_first = self.beats == 0;
+        let is_time_to_tidy = !is_first && self.beats.is_multiple_of(TIDIES_EVERY);
+        if is_new && !is_first {
             // It may be a standby or a backup, which has lost something and is as far again by now.
-            self.roster.all().iter().for_each(Refresher::reads_again);
+            let all = self.roster.all();
+            all.iter().for_each(Refresher::reads_again);
+            all.iter().for_each(Refresher::tells_again);
         }
-        if self.beats > 0 && (is_new || is_time_to_tidy) {
+        if is_time_to_tidy || (is_new && !is_first) {
             self.registers(leases).await?;
         }
         self.hear(&beat.living).await?;
         self.spread(beat, leases, *config).await?;
-        if is_time_to_tidy {
-            self.shared.forget_the_dead().await?;
-        }
         if self.beats.is_multiple_of(TELLS_EVERY) {
             self.bell.scrapers_may_change();
         }
         self.beats += 1;
+        if is_time_to_tidy {
+            self.shared.forget_the_dead().await?;
+        }
         Ok(())
     }
 
-    /// Makes known what the database may have lost.
+    /// Makes known what the database may have lost, and who scrapes accounts that are served no more.
     async fn registers(&self, leases: &BTreeSet<LeaseId>) -> Result<(), StoreError> {
         let all = self.roster.all();
         let accounts: Vec<Account> = all.iter().map(|one| one.account().clone()).collect();
         let leases: Vec<LeaseId> = leases.iter().copied().collect();
-        self.shared.register(&accounts, &leases).await
+        self.shared.register(&accounts, &leases).await?;
+        let ids: Vec<AccountId> = all.iter().filter_map(Refresher::id).collect();
+        self.shared.is_scraped_for_no_others(&ids).await
     }
 
     /// Whether it is still the state that it was; of another, nothing is taken up.

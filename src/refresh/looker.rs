@@ -130,7 +130,9 @@ impl Looker {
             true => Ok(()),
             false => self.look(&wanted).await,
         };
-        self.tell(&looked, &wanted);
+        if !wanted.is_empty() {
+            self.tell(&looked, &wanted);
+        }
         self.bell.looked(asked.look);
         if looked.is_ok() {
             self.wish(&all, asked.is_wished).await;

@@ -85,9 +85,10 @@ impl Joint {
         for lease in &wanted {
             hasher.write_i64(lease.number());
         }
-        self.offices.want(wanted, hasher.finish().cast_signed());
         let ids: Vec<AccountId> = accounts.iter().map(|it| self.shared.account(it)).collect();
-        self.shared.scrapers_left(&ids).await
+        let left = self.shared.scrapers_left(&ids).await?;
+        self.offices.want(wanted, hasher.finish().cast_signed());
+        Ok(left)
     }
 
     /// What an account is served by, which follows until its lease is granted.

@@ -138,48 +138,50 @@ fn who_scraped_a_replica_is_known_to_the_one_that_is_started_next_and_to_who_lea
     let (_api, mut flags) = quiet();
     let url = server.new_database();
     flags.push(format!("--state.url={url}"));
-    let mut replicas: Vec<Exporter> = (0..2).map(|_| Exporter::with(&flags)).collect();
-    let mut scrapers = [Scraper::new("first", 1100), Scraper::new("second", 1300)];
     let sql = |sql: &str| server.sql_at(&url, sql);
-    scrape_until(&replicas, &mut scrapers, "both are told", |_| {
-        sql("SELECT count(DISTINCT replica) FROM metaaccess_scrapers") == "2"
-    });
-    let follower = "NOT EXISTS (SELECT 1 FROM metaaccess_leases WHERE holder = replica)";
-    let of_leader = sql(&format!(
-        "SELECT id FROM metaaccess_scrapers WHERE NOT {follower}"
-    ));
-    let of_follower = sql(&format!(
-        "SELECT id FROM metaaccess_scrapers WHERE {follower}"
-    ));
-    let is_known = |scraper: &str| {
-        let of_newest = "(SELECT id FROM metaaccess_replicas ORDER BY since_us DESC LIMIT 1)";
-        let known = format!(
-            "SELECT count(*) FROM metaaccess_scrapers WHERE replica = {of_newest} AND id = {scraper}"
-        );
-        (sql(&known) == "1").then_some(())
+    // Nobody looks like another one, so that none is regular by how often it came.
+    let mut timeout = 0.1;
+    let mut regular = |it: &Exporter| {
+        timeout += 0.001;
+        let (samples, _) = it.scrape_within(timeout);
+        samples.value("metaaccess_regular_scrapers", &[])
     };
+    // It comes each minute, and so is not overdue before the end.
+    let is_scraped = |id: u8, replica: &str| {
+        sql(&format!(
+            "INSERT INTO metaaccess_scrapers (replica, account, id, period_s, served) \
+             SELECT {replica}, id, {id}, 60, 0 FROM metaaccess_accounts"
+        ));
+    };
+    let first = Exporter::with(&flags);
+    assert_eq!(regular(&first), 0.0);
+    let name = sql("SELECT id FROM metaaccess_replicas");
+    assert_eq!(first.stop().code, Some(0));
+    is_scraped(1, &format!("'{name}'"));
+    let second = Exporter::with(&flags);
+    assert_eq!(regular(&second), 1.0, "by the one before");
+    let third = Exporter::with(&flags);
+    assert_eq!(regular(&third), 1.0, "so does each know that is started");
+    let leader = "(SELECT holder FROM metaaccess_leases)";
+    until(PATIENCE, "one leads", || {
+        let lives = format!(
+            "SELECT count(*) FROM metaaccess_replicas WHERE id = {leader} AND id <> '{name}'"
+        );
+        (sql(&lives) == "1").then_some(())
+    });
     let leads = |it: &Exporter| {
-        let (samples, _) = it.scrape_within(0.1);
+        let (samples, _) = it.scrape_within(0.05);
         samples.value("metaaccess_replica_leads", &[]) == 1.0
     };
-    let leader = replicas.iter().position(leads).expect("one leads");
-    // Nobody comes any more.
-    assert_eq!(replicas.remove(1 - leader).stop().code, Some(0));
-    let next = Exporter::with(&flags);
-    // Each comes once, so that it is not known by its intervals.
-    scrapers[1 - leader].scrape(&next);
-    until(PATIENCE, "the follower's is known", || {
-        is_known(&of_follower)
-    });
-    assert_eq!(is_known(&of_leader), None);
-    replicas.remove(0).signal("KILL");
-    until(PATIENCE, "the next one leads", || {
-        leads(&next).then_some(())
-    });
-    scrapers[leader].scrape(&next);
-    until(PATIENCE, "the leader's is known", || {
-        next.scrape_within(0.1);
-        is_known(&of_leader)
+    let [dies, lives] = match leads(&second) {
+        true => [second, third],
+        false => [third, second],
+    };
+    dies.signal("KILL");
+    dies.into_program().end(PATIENCE);
+    is_scraped(2, leader);
+    until(PATIENCE, "it is known", || {
+        (regular(&lives) == 2.0).then_some(())
     });
 }
 
@@ -195,11 +197,18 @@ fn is_left(is_leader: bool) {
     flags.push(format!("--state.url={url}"));
     let replicas: Vec<Exporter> = (0..2).map(|_| Exporter::with(&flags)).collect();
     let mut scrapers = [300, 500].map(|every| Scraper::new("alike", every));
-    let told = || {
+    scrape_until(&replicas, &mut scrapers, "both are told", |_| {
         let told = "SELECT count(DISTINCT replica) FROM metaaccess_scrapers";
-        server.sql_at(&url, told)
+        server.sql_at(&url, told) == "2"
+    });
+    let follows = "NOT EXISTS (SELECT 1 FROM metaaccess_leases l WHERE l.holder = r.id)";
+    let name = match is_leader {
+        true => server.sql_at(&url, "SELECT holder FROM metaaccess_leases"),
+        false => server.sql_at(
+            &url,
+            &format!("SELECT id FROM metaaccess_replicas r WHERE {follows}"),
+        ),
     };
-    scrape_until(&replicas, &mut scrapers, "both are told", |_| told() == "2");
     let leads = |it: &Exporter| {
         let (samples, _) = it.scrape_within(0.1);
         samples.value("metaaccess_replica_leads", &[]) == 1.0
@@ -223,7 +232,8 @@ fn is_left(is_leader: bool) {
         all[0].saw("TEST-A").contains(&1)
     });
     assert_eq!(scraper[0].saw("TEST-A"), [0, 1]);
-    assert_eq!(told(), "1");
+    let of_it = format!("SELECT count(*) FROM metaaccess_scrapers WHERE replica = '{name}'");
+    assert_eq!(server.sql_at(&url, &of_it), "0");
 }
 
 #[test]

@@ -166,9 +166,11 @@ async fn over_another_connection_all_is_read_again_and_what_is_lost_made_known_a
     change(&me, "DELETE FROM metaaccess_accounts").await;
     change(&me, "DELETE FROM metaaccess_leases").await;
     assert!(me.look(&[id]).await.unwrap().is_empty());
+    account.told(&[]);
     // As by a restore or a failover.
     beater.watch = None;
     beater.beat().await;
+    assert!(Refresher::locked(&account.joint().unwrap().told).is_none());
     assert_eq!(known(None), NEVER);
     assert!(!is_granted(&beater, lease));
     assert_eq!(me.look(&[id]).await.unwrap().len(), 1);

@@ -151,6 +151,19 @@ impl Shared {
             .await
     }
 
+    /// Forgets who scraped this replica for other accounts than these.
+    pub async fn is_scraped_for_no_others(&self, accounts: &[AccountId]) -> Result<(), StoreError> {
+        let (ids, replica) = (numbers(accounts.iter().copied()), self.replica());
+        self.pool()
+            .at_once(async |connection| {
+                connection
+                    .execute(sql::CLEAR_SCRAPERS_BUT, &[&replica, &ids])
+                    .await
+            })
+            .await?;
+        Ok(())
+    }
+
     /// Who scraped replicas regularly that are gone, or this one as it said before, of each of these
     /// accounts.
     pub async fn scrapers_left(

@@ -42,6 +42,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio_postgres::types::ToSql;
+
 pub use board::{News, Seen};
 pub use ids::{AccountId, LeaseId};
 pub use lease::{Beat, LIFE, Lease, Peer, Watch};
@@ -241,10 +243,18 @@ impl Shared {
         leases.dedup();
         self.pool()
             .at_once(async |connection| {
-                connection
-                    .execute(sql::ADD_ACCOUNTS, &[&ids, &names])
-                    .await?;
-                connection.execute(sql::ADD_LEASES, &[&leases]).await
+                let add = async |connection: &mut Connection| {
+                    let accounts: [&(dyn ToSql + Sync); 2] = [&ids, &names];
+                    connection.execute(sql::ADD_ACCOUNTS, &accounts).await?;
+                    connection.execute(sql::ADD_LEASES, &[&leases]).await
+                };
+                match add(connection).await {
+                    // By now it is done.
+                    Err(Fault::Postgres(error)) if schema::is_in_the_way(&error) => {
+                        add(connection).await
+                    }
+                    added => added,
+                }
             })
             .await?;
         Ok(())

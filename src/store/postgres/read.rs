@@ -125,9 +125,9 @@ impl Scraped {
         (self.lives || self.is_expected) && self.replica != replica
     }
 
-    /// Whether it may scrape a replica of this name next.
+    /// Whether it may scrape a replica of this name next, which lived all the while.
     pub(super) fn is_left_to(&self, replica: &str) -> bool {
-        !self.lives || self.replica == replica
+        (self.is_expected && !self.lives) || self.replica == replica
     }
 }
 

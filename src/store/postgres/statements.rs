@@ -61,7 +61,7 @@ statements! {
     FORGET_REPLICAS = "DELETE FROM metaaccess_replicas AS r WHERE NOT LIVES() \
         AND (r.until_us < NOW() - $1 OR r.until_us > NOW() + $1) AND NOT EXISTS \
         (SELECT 1 FROM metaaccess_leases WHERE holder = r.id)";
-    /// Those whose holder has no row: one that was taken by a replica that left at that moment.
+    /// Those whose holder has no row, since a restore has lost it.
     FREE_LEASES = "UPDATE metaaccess_leases SET holder = '' WHERE holder <> '' AND NOT EXISTS \
         (SELECT 1 FROM metaaccess_replicas r WHERE r.id = metaaccess_leases.holder)";
     FORGET_SCRAPERS = "DELETE FROM metaaccess_scrapers WHERE replica NOT IN \
@@ -70,8 +70,9 @@ statements! {
     WISH_SOME = "UPDATE metaaccess_replicas SET some_wishes = some_wishes + 1 WHERE id = $1";
     WISH = "UPDATE metaaccess_accounts SET wishes = wishes + 1 WHERE id = ANY($1)";
     WISHES = "SELECT id, wishes FROM metaaccess_accounts WHERE id = ANY($1)";
-    /// Its row stays for a while, so that its scrapers do.
-    LEAVE = "UPDATE metaaccess_replicas SET until_us = NOW() WHERE id = $1";
+    /// Its row stays for a while, so that its scrapers do. Nothing is to be given to it, however the clock
+    /// may be set.
+    LEAVE = "UPDATE metaaccess_replicas SET until_us = NOW(), config = 0 WHERE id = $1";
 
     ADD_LEASES = "INSERT INTO metaaccess_leases (id, holder, fence) \
         SELECT id, '', 0 FROM unnest($1::BIGINT[]) AS t(id) ON CONFLICT (id) DO NOTHING";
@@ -173,10 +174,11 @@ statements! {
         AND r.until_us > NOW() - s.period_s * 2500000) \
         FROM metaaccess_scrapers s WHERE s.account = $1 ORDER BY s.replica, s.id";
     /// Those of the dead, and those that this replica told before.
-    SCRAPERS_LEFT = "SELECT s.account, s.id, s.period_s, s.served FROM metaaccess_scrapers s \
+    SCRAPERS_LEFT = "SELECT s.account, s.id, MAX(s.period_s), MAX(s.served) FROM metaaccess_scrapers s \
         WHERE s.account = ANY($1) AND (s.replica = $2 OR NOT EXISTS \
         (SELECT 1 FROM metaaccess_replicas r WHERE r.id = s.replica AND LIVES())) \
-        ORDER BY s.account, s.id, s.served";
+        GROUP BY s.account, s.id";
+    CLEAR_SCRAPERS_BUT = "DELETE FROM metaaccess_scrapers WHERE replica = $1 AND account <> ALL($2)";
     CLEAR_SCRAPERS = "DELETE FROM metaaccess_scrapers WHERE replica = $1 AND account = ANY($2)";
     CLEAR_SCRAPERS_OF = "DELETE FROM metaaccess_scrapers WHERE replica = $1 AND account = $2";
     ADD_SCRAPERS = "INSERT INTO metaaccess_scrapers (replica, account, id, period_s, served) \

@@ -489,22 +489,29 @@ async fn who_scraped_a_replica_that_is_gone_is_expected_until_it_is_overdue_and_
         let loaded = first.load(&all[0]).await;
         assert_eq!(loaded.others, others);
         let left = first.shared.scrapers_left(&[account]).await.unwrap();
-        assert_eq!(loaded.left, left.get(&account).cloned().unwrap_or_default());
-        (others.len(), loaded.left.len())
+        let to_who_starts = left.get(&account).map_or(0, Vec::len);
+        (others.len(), loaded.left.len(), to_who_starts)
     };
-    assert_eq!(of_others().await, (1, 0), "it lives");
+    assert_eq!(of_others().await, (1, 0, 0), "it lives");
     second.shared.leave().await.unwrap();
-    assert_eq!(of_others().await, (1, 1), "it left just now");
+    assert_eq!(of_others().await, (1, 1, 1), "it left just now");
     for (ago, expected) in [(30, 1), (45, 0)] {
         let clock = "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)";
         second
             .sets(&format!("until_us = {clock} - {ago}000000"))
             .await;
         first.shared.forget_the_dead().await.unwrap();
-        assert_eq!(of_others().await, (expected, 1), "{ago} s ago");
+        assert_eq!(of_others().await, (expected, expected, 1), "{ago} s ago");
     }
     let itself = second.shared.scrapers_left(&[account]).await.unwrap();
     assert_eq!(itself[&account], [scraper]);
+    let another = first.shared.account(&Account::new("another"));
+    second
+        .shared
+        .is_scraped_for_no_others(&[another])
+        .await
+        .unwrap();
+    assert_eq!(of_others().await, (0, 0, 0));
 }
 
 #[tokio::test]
