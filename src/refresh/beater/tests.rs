@@ -26,6 +26,12 @@ fn beater(shared: &Shared, lease: LeaseId) -> (Beater, Refresher) {
     (beater, account)
 }
 
+const A_SCRAPER: SavedScraper = SavedScraper {
+    id: ScraperId(1),
+    period: Duration::from_secs(15),
+    served: Generation(0),
+};
+
 fn is_granted(beater: &Beater, lease: LeaseId) -> bool {
     beater.offices.granted.borrow().contains_key(&lease)
 }
@@ -120,11 +126,7 @@ async fn who_scrapes_is_told_again_after_this_replica_was_dead_and_to_another_ep
     };
     let me = joined(&server.new_database(), 1).await;
     let (mut beater, account) = beater(&me, LeaseId::test(1));
-    let told = [SavedScraper {
-        id: ScraperId(1),
-        period: Duration::from_secs(15),
-        served: Generation(0),
-    }];
+    let told = [A_SCRAPER];
     let is_told = || {
         let joint = account.joint().unwrap();
         Refresher::locked(&joint.told).as_deref() == Some(&told[..])
@@ -167,10 +169,16 @@ async fn over_another_connection_all_is_read_again_and_what_is_lost_made_known_a
     change(&me, "DELETE FROM metaaccess_leases").await;
     assert!(me.look(&[id]).await.unwrap().is_empty());
     account.told(&[]);
+    let served_no_more = AccountId::test(7);
+    let told = [(served_no_more, vec![A_SCRAPER])];
+    me.scraped_by(&told).await.unwrap();
+    let left = async || me.scrapers_left(&[served_no_more]).await.unwrap().len();
+    assert_eq!(left().await, 1);
     // As by a restore or a failover.
     beater.watch = None;
     beater.beat().await;
     assert!(Refresher::locked(&account.joint().unwrap().told).is_none());
+    assert_eq!(left().await, 0);
     assert_eq!(known(None), NEVER);
     assert!(!is_granted(&beater, lease));
     assert_eq!(me.look(&[id]).await.unwrap().len(), 1);
