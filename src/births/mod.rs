@@ -103,7 +103,7 @@ impl Births {
     }
 
     /// Notes who scraped a process that is gone, and may come here next; or come again, where it was this
-    /// one. Who is known already stays as it is.
+    /// one. Who is known to be regular stays as it is.
     pub fn inherit(&mut self, left: &[SavedScraper], now: Moment) {
         self.scrapers.inherit(left, now);
     }
