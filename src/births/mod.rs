@@ -108,6 +108,11 @@ impl Births {
         self.scrapers.inherit(left, now);
     }
 
+    /// Goes on with those who came to the same account of this process until now.
+    pub fn keep_scrapers_of(&mut self, before: &Self) {
+        self.scrapers = before.scrapers.clone();
+    }
+
     /// Notes who scrapes the other processes that show the same.
     pub fn others_are(&mut self, others: Vec<SavedScraper>) {
         self.others = others;

@@ -261,7 +261,8 @@ impl Conductor {
     }
 
     /// Waits, and says whether a scrape came meanwhile. Newborn series need no request to take their
-    /// values: the vendor may have us wait for an hour.
+    /// values, nor what could not be saved to be tried again: the vendor may have us wait for an hour. Of
+    /// what could not be saved the others may show that it was.
     async fn wait(&mut self, until: Moment) -> bool {
         let mut wished = false;
         let end = tokio::time::sleep(until.since(clock::now()));
@@ -273,7 +274,7 @@ impl Conductor {
                 () = &mut end => return wished || shared.gate.is_wished(),
                 () = shared.gate.wished() => wished = true,
             }
-            if self.are_ripe() {
+            if self.are_ripe() || self.keeper.is_failing() {
                 self.show(End::Other).await;
                 if self.is_deposed {
                     return false;

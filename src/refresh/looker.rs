@@ -444,6 +444,12 @@ impl Refresher {
         }
     }
 
+    /// Goes on with those who scraped this account of this process until now, when it had other settings.
+    pub fn keeps_scrapers_of(&self, before: &Self) {
+        let before = before.births().clone();
+        self.births().keep_scrapers_of(&before);
+    }
+
     /// Tells who leads again who scrapes this replica.
     pub(super) fn tells_again(&self) {
         if let Some(joint) = self.joint() {

@@ -141,8 +141,8 @@ impl Refresher {
             version: watch::Sender::new(NEVER),
             following: Mutex::default(),
             floor: Mutex::default(),
-            // Of a replica that has just begun nothing is known.
-            told: Mutex::new(Some(Vec::new())),
+            // An account that was served before, and is anew after a reload, has left something there.
+            told: Mutex::default(),
         };
         Self::with(account, access, times, Some(joint))
     }

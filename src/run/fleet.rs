@@ -121,10 +121,15 @@ impl Fleet {
         known.for_each(|known| known.is_new = false);
         self.find_left_behind(&configs).await?;
         self.part_with_all_but(&configs).await;
+        let before = self.roster.all();
+        let before: BTreeMap<&Account, &Refresher> =
+            before.iter().map(|one| (one.account(), one)).collect();
         let mut failed = Ok(());
         for (config, client) in configs.iter().zip(clients) {
             let Some(client) = client else { continue };
-            if let Err(error) = self.begin(config.clone(), client, &left).await {
+            let before = before.get(&config.name).copied();
+            let begun = self.begin(config.clone(), client, (before, &left)).await;
+            if let Err(error) = begun {
                 failed = failed.and(Err(error));
             }
         }
@@ -224,7 +229,7 @@ impl Fleet {
         &mut self,
         config: AccountConfig,
         client: Client,
-        left: &Left,
+        before: (Option<&Refresher>, &Left),
     ) -> Result<(), FleetError> {
         let (access, is_new) = self.access(&config);
         let source = source(&self.common, &config, client, &self.in_flight);
@@ -234,7 +239,7 @@ impl Fleet {
         };
         let alarm = || Alarm::of(Task::Refreshes(config.name.clone()), &self.alarms);
         let (refresher, task) = if let Some(joint) = &self.common.joint {
-            let (refresher, seat) = joint.seat(&self.common, &config, source, access, left);
+            let (refresher, seat) = joint.seat(&self.common, &config, source, access, before);
             let alarm = alarm();
             let task = tokio::spawn(async move {
                 seat.run(told_to_stop).await;

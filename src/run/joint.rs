@@ -91,14 +91,15 @@ impl Joint {
         Ok(left)
     }
 
-    /// What an account is served by, which follows until its lease is granted.
+    /// What an account is served by, which follows until its lease is granted; and was served by before,
+    /// with other settings.
     pub(super) fn seat(
         &self,
         common: &Common,
         config: &AccountConfig,
         source: Source,
         access: Access,
-        left: &Left,
+        (before, left): (Option<&Refresher>, &Left),
     ) -> (Refresher, Seat) {
         let metrics = &common.metrics;
         let refresher = Refresher::of_replicas(
@@ -108,6 +109,9 @@ impl Joint {
             self.shared.account(&config.name),
             Arc::clone(&self.bell),
         );
+        if let Some(before) = before {
+            refresher.keeps_scrapers_of(before);
+        }
         refresher.inherits(left);
         let report = Report::new(&refresher, &source.logs, Arc::clone(&common.meters));
         let following = Following::new(

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use metaaccess_exporter::clock;
 
+use crate::accounts::{Folder, account, reload};
 use crate::births::{Scraper, is_restarted_at_any_moment, quiet};
 use crate::exporter::Exporter;
 use crate::postgres::{Proxy, shared_server};
@@ -37,6 +38,34 @@ fn scrape_until(
         scrapers[next].scrape(&replicas[next]);
     }
     are_punctual
+}
+
+fn leads(replica: &Exporter) -> bool {
+    let (samples, _) = replica.scrape_within(0.1);
+    samples.value("metaaccess_replica_leads", &[]) == 1.0
+}
+
+/// Who of them leads, and goes on to: a lease is given to the one to which it belongs once that lives for
+/// a while.
+#[track_caller]
+fn leader_for_good(replicas: &[&Exporter], sql: &dyn Fn(&str) -> String) -> usize {
+    until(PATIENCE, "each wants the lease", || {
+        let beat = sql("SELECT count(*) FROM metaaccess_replicas WHERE config <> 0");
+        (beat == replicas.len().to_string()).then_some(())
+    });
+    // Nobody takes the others for settled from the next beat on.
+    sql("UPDATE metaaccess_replicas SET since_us = 9000000000000000");
+    let beaten = || -> i64 {
+        let until = sql("SELECT min(until_us) FROM metaaccess_replicas WHERE config <> 0");
+        until.parse().expect("a number")
+    };
+    let (begin, two_beats) = (beaten(), 2_000_000);
+    until(PATIENCE, "each has beaten twice", || {
+        (beaten() >= begin + two_beats).then_some(())
+    });
+    until(PATIENCE, "one leads", || {
+        replicas.iter().position(|it| leads(it))
+    })
 }
 
 /// The shortest interval is ten times this.
@@ -163,19 +192,9 @@ fn who_scraped_a_replica_is_known_to_the_one_that_is_started_next_and_to_who_lea
     let third = Exporter::with(&flags);
     assert_eq!(regular(&third), 1.0, "so does each know that is started");
     let leader = "(SELECT holder FROM metaaccess_leases)";
-    until(PATIENCE, "one leads", || {
-        let lives = format!(
-            "SELECT count(*) FROM metaaccess_replicas WHERE id = {leader} AND id <> '{name}'"
-        );
-        (sql(&lives) == "1").then_some(())
-    });
-    let leads = |it: &Exporter| {
-        let (samples, _) = it.scrape_within(0.05);
-        samples.value("metaaccess_replica_leads", &[]) == 1.0
-    };
-    let [dies, lives] = match leads(&second) {
-        true => [second, third],
-        false => [third, second],
+    let [dies, lives] = match leader_for_good(&[&second, &third], &sql) {
+        0 => [second, third],
+        _ => [third, second],
     };
     dies.signal("KILL");
     dies.into_program().end(PATIENCE);
@@ -196,32 +215,25 @@ fn is_left(is_leader: bool) {
     let url = server.new_database();
     flags.push(format!("--state.url={url}"));
     let replicas: Vec<Exporter> = (0..2).map(|_| Exporter::with(&flags)).collect();
+    let sql = |sql: &str| server.sql_at(&url, sql);
+    let leader = leader_for_good(&[&replicas[0], &replicas[1]], &sql);
     let mut scrapers = [300, 500].map(|every| Scraper::new("alike", every));
     scrape_until(&replicas, &mut scrapers, "both are told", |_| {
-        let told = "SELECT count(DISTINCT replica) FROM metaaccess_scrapers";
-        server.sql_at(&url, told) == "2"
+        sql("SELECT count(DISTINCT replica) FROM metaaccess_scrapers") == "2"
     });
     let follows = "NOT EXISTS (SELECT 1 FROM metaaccess_leases l WHERE l.holder = r.id)";
     let name = match is_leader {
-        true => server.sql_at(&url, "SELECT holder FROM metaaccess_leases"),
-        false => server.sql_at(
-            &url,
-            &format!("SELECT id FROM metaaccess_replicas r WHERE {follows}"),
-        ),
+        true => sql("SELECT holder FROM metaaccess_leases"),
+        false => sql(&format!(
+            "SELECT id FROM metaaccess_replicas r WHERE {follows}"
+        )),
     };
-    let leads = |it: &Exporter| {
-        let (samples, _) = it.scrape_within(0.1);
-        samples.value("metaaccess_replica_leads", &[]) == 1.0
-    };
-    let leader = replicas.iter().position(leads).expect("one leads");
     let stays = if is_leader { 1 - leader } else { leader };
     if is_leader {
-        // To one that takes the leader for a newcomer, and so does not give it back.
-        let moves = "UPDATE metaaccess_replicas SET since_us = 9000000000000000 WHERE id IN \
-            (SELECT holder FROM metaaccess_leases); \
-            UPDATE metaaccess_leases AS l SET fence = fence + 1, holder = \
+        // To one that takes the leader for a newcomer still, and so does not give it back.
+        let moves = "UPDATE metaaccess_leases AS l SET fence = fence + 1, holder = \
             (SELECT min(id) FROM metaaccess_replicas WHERE id <> l.holder)";
-        server.sql_at(&url, moves);
+        sql(moves);
         until(PATIENCE, "the other one leads", || {
             leads(&replicas[stays]).then_some(())
         });
@@ -233,11 +245,40 @@ fn is_left(is_leader: bool) {
     });
     assert_eq!(scraper[0].saw("TEST-A"), [0, 1]);
     let of_it = format!("SELECT count(*) FROM metaaccess_scrapers WHERE replica = '{name}'");
-    assert_eq!(server.sql_at(&url, &of_it), "0");
+    assert_eq!(sql(&of_it), "0");
 }
 
 #[test]
 fn a_scraper_that_left_a_replica_which_lives_holds_nothing_up_for_long() {
     is_left(false);
     is_left(true);
+}
+
+#[test]
+fn a_scraper_that_left_a_replica_which_was_reloaded_holds_nothing_up_for_long() {
+    let Some(server) = shared_server() else {
+        return;
+    };
+    let (api, _) = quiet();
+    let url = server.new_database();
+    let state = format!("--state.url={url}");
+    let folder = Folder::new();
+    let of = |settings: &[&str]| [account("default", &api, settings)];
+    let replicas: Vec<Exporter> = (0..2)
+        .map(|_| folder.exporter_with_births(&of(&[]), &[&state]))
+        .collect();
+    let sql = |sql: &str| server.sql_at(&url, sql);
+    let leader = leader_for_good(&[&replicas[0], &replicas[1]], &sql);
+    let mut scrapers = [300, 500].map(|every| Scraper::new("alike", every));
+    scrape_until(&replicas, &mut scrapers, "both are told", |_| {
+        sql("SELECT count(DISTINCT replica) FROM metaaccess_scrapers") == "2"
+    });
+    folder.write(&of(&["lookback: 12h"]));
+    assert_eq!(reload(&replicas[1 - leader]).0, 200);
+    api.install_on(&["TEST-A"]);
+    let mut scraper = [Scraper::new("alike", 300)];
+    scrape_until(&replicas[leader..], &mut scraper, "the value", |all| {
+        all[0].saw("TEST-A").contains(&1)
+    });
+    assert_eq!(scraper[0].saw("TEST-A"), [0, 1]);
 }
