@@ -1,12 +1,11 @@
 //! The state that replicas share: whether its database can be reached and used, and who uses it.
 
 use std::collections::BTreeMap;
-use std::error::Error;
 
 use jiff::Timestamp;
 
 use super::finding::{Finding, Name};
-use super::state::{StateReport, failed, of_accounts};
+use super::state::{StateReport, of_accounts};
 use crate::store::{DatabaseLook, Eyes, SharedState, StoreError};
 
 /// What was seen of it.
@@ -32,12 +31,20 @@ pub(super) fn judged(eyes: &Eyes, look: Result<DatabaseLook, StoreError>) -> Sta
     }
 }
 
-/// The words of the innermost of our own errors say how to mend it.
+/// That it cannot be used, why, and how to mend it.
 fn unusable(error: &StoreError) -> Finding {
-    match (error, error.source()) {
-        (StoreError::Unreachable { .. }, Some(cause)) => failed(&cause.to_string()),
-        _ => failed(&error.to_string()),
-    }
+    let (words, below) = error.innermost();
+    let (what, mend) = words.split_once(": ").unwrap_or((&words, "see above"));
+    let what = match below {
+        // One may have a detail or a hint on a line of its own.
+        Some(below) => format!("{what} ({})", below.replace('\n', " ")),
+        None => what.to_owned(),
+    };
+    let mend = match mend {
+        "it is tried again" => "see the log of the server, and run check again",
+        mend => mend,
+    };
+    Finding::failed(Name::State, what, mend)
 }
 
 fn state(look: &DatabaseLook, has_tls: bool) -> Finding {
@@ -81,4 +88,29 @@ fn of_state(state: &SharedState) -> String {
         state.identity.epoch,
         of_accounts(state.accounts.len())
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn why_the_database_cannot_be_used_is_said_to_its_cause() {
+        let cause = io::Error::other("canceling statement due to lock timeout\nHINT: wait");
+        let error = StoreError::Unreachable {
+            what: "the database it broke off what it was asked: it is tried again".to_owned(),
+            is_permanent: false,
+            cause: Some(Arc::new(cause)),
+        };
+        let expected = Finding::failed(
+            Name::State,
+            "the database it broke off what it was asked \
+             (canceling statement due to lock timeout HINT: wait)",
+            "see the log of the server, and run check again",
+        );
+        assert_eq!(unusable(&error), expected);
+    }
 }

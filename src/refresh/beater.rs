@@ -2,7 +2,6 @@
 //! free, and who wishes for a refresh.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::error::Error;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -243,7 +242,7 @@ impl Beater {
                     self.roster.leads(&self.meters, false);
                 }
                 if !std::mem::replace(&mut self.is_failing, true) {
-                    let cause = error.source().map(chain);
+                    let cause = error.causes();
                     warn!(
                         reason = error.reason(),
                         cause,
@@ -409,17 +408,6 @@ impl Beater {
         self.offices.grant(held);
         Ok(())
     }
-}
-
-/// An error with its causes.
-pub(super) fn chain(error: &dyn Error) -> String {
-    let mut texts = vec![error.to_string()];
-    let mut next = error.source();
-    while let Some(cause) = next {
-        texts.push(cause.to_string());
-        next = cause.source();
-    }
-    texts.join(": ")
 }
 
 #[cfg(test)]

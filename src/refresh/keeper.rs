@@ -1,6 +1,5 @@
 //! Saving an account, and saying whether that works.
 
-use std::error::Error;
 use std::sync::Arc;
 
 use tracing::{debug, error, info};
@@ -138,7 +137,7 @@ impl Keeper {
                 } else if !was_failing {
                     error!(
                         account = %self.account, reason = error.reason(),
-                        cause = error.source().map(tracing::field::display),
+                        cause = error.causes(),
                         "the counts could not be saved: {error}. Until they are, the last saved ones are shown and the API is not asked"
                     );
                 }

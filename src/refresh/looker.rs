@@ -2,13 +2,11 @@
 //! and wishes for the refresh of what is too old.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tracing::{debug, error, warn};
 
-use super::beater::chain;
 use super::bell::{Accounts, Asked, Bell};
 use super::roster::Roster;
 use super::{NEVER, Refresher};
@@ -177,7 +175,7 @@ impl Looker {
         }
         self.waiting = None;
         if !std::mem::replace(&mut self.is_failing, true) {
-            let cause = error.source().map(chain);
+            let cause = error.causes();
             if error.is_of_all() {
                 // The beats say so.
                 debug!(%error, cause, "what the other replicas saved cannot be seen");

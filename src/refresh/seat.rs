@@ -1,7 +1,6 @@
 //! An account whose counts replicas share: it follows what another one counts, and refreshes by itself as
 //! long as the lease is held.
 
-use std::error::Error;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +8,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use tracing::{debug, warn};
 
-use super::beater::{Offices, chain};
+use super::beater::Offices;
 use super::conductor::{Conductor, Source};
 use super::following::Following;
 use super::keeper::Keeper;
@@ -116,7 +115,7 @@ impl Seat {
                         .set(UP, &[self.refresher.account().as_str()], 0.0);
                     let is_said_elsewhere = error.is_of_all();
                     if !std::mem::replace(&mut is_said, true) && !is_said_elsewhere {
-                        let cause = error.source().map(chain);
+                        let cause = error.causes();
                         warn!(
                             account = %self.refresher.account(), reason = error.reason(), cause,
                             "the account could not be taken over: {error}. It is tried again"

@@ -140,6 +140,20 @@ impl StoreError {
         )
     }
 
+    /// What lies below it, in the words of all its causes.
+    pub fn causes(&self) -> Option<String> {
+        self.source().map(chain)
+    }
+
+    /// The words of the innermost of our own errors, which say how to mend it, and of what lies below that.
+    pub fn innermost(&self) -> (String, Option<String>) {
+        let below = self.source();
+        match below.and_then(|below| below.downcast_ref::<ConnectError>()) {
+            Some(own) => (own.to_string(), own.source().map(chain)),
+            None => (self.to_string(), self.causes()),
+        }
+    }
+
     /// Every value of [`StoreError::reason`].
     pub const REASONS: [&str; 13] = [
         "full",
@@ -214,6 +228,15 @@ impl StoreError {
             _ => Self::Other { path, cause },
         }
     }
+}
+
+/// An error with its causes.
+fn chain(error: &dyn Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| (**error).source());
+    causes
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ")
 }
 
 /// What went wrong inside, before it is known of which file.
@@ -331,6 +354,15 @@ fn of_postgres(database: String, error: tokio_postgres::Error) -> StoreError {
             .map_or_else(|| what.to_string(), ToString::to_string);
         return StoreError::DatabaseOdd { database, what };
     }
+    if code.is_some_and(|code| MISUNDERSTOOD.contains(&code)) {
+        return StoreError::Unreachable {
+            what: format!(
+                "the database {database} does not do what it is asked: see that a schema which is there is in the search_path of the user, that it is a PostgreSQL from 9.5 on, and that no pooler is between which shares connections"
+            ),
+            is_permanent: true,
+            cause: Some(cause),
+        };
+    }
     let words = match is_conversion {
         true => "could not be asked",
         false => "broke off what it was asked",
@@ -351,6 +383,17 @@ const MISSING: [&SqlState; 3] = [
     &SqlState::UNDEFINED_TABLE,
     &SqlState::UNDEFINED_COLUMN,
     &SqlState::DATATYPE_MISMATCH,
+];
+
+/// What the database does not know or have, and will not by waiting.
+const MISUNDERSTOOD: [&SqlState; 7] = [
+    &SqlState::INVALID_SCHEMA_NAME,
+    &SqlState::SYNTAX_ERROR,
+    &SqlState::UNDEFINED_FUNCTION,
+    &SqlState::UNDEFINED_OBJECT,
+    &SqlState::FEATURE_NOT_SUPPORTED,
+    &SqlState::INVALID_SQL_STATEMENT_NAME,
+    &SqlState::DUPLICATE_PSTATEMENT,
 ];
 
 fn of_sqlite(path: &Path, error: rusqlite::Error, code: rusqlite::ffi::Error) -> StoreError {

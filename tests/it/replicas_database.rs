@@ -3,10 +3,12 @@
 
 use std::time::Duration;
 
+use metaaccess_exporter::clock;
 use metaaccess_exporter::event::EventType;
-use metaaccess_exporter::simulator::{Fault, Kind, Purge, Wait};
+use metaaccess_exporter::simulator::{Fault, Kind, Purge, Settings, Wait};
 
-use crate::api::Api;
+use crate::api::{self, Api};
+use crate::exporter::Exporter;
 use crate::postgres::{Postgres, Proxy, shared_server};
 use crate::replicas::{REQUESTS, WINDOW, busy};
 use crate::replicas_fleet::{Fleet, PATIENCE, Scrape};
@@ -100,6 +102,61 @@ fn a_database_that_is_killed_and_one_that_is_stopped_lose_nothing() {
         assert_eq!(says("the database cannot be asked"), 2, "{log:#?}");
         assert_eq!(says("the database answers again"), 2, "{log:#?}");
     }
+}
+
+/// Three requests in half a minute, of which the last is answered when the database is gone: what it gave
+/// is saved once that is back, and not only when the window has a place again.
+#[test]
+fn what_was_not_saved_when_the_window_was_used_up_is_while_it_is_waited_for() {
+    let Some(server) = shared_server() else {
+        return;
+    };
+    let api = Api::start(Settings {
+        rate_limit: api::limit(3, Duration::from_secs(30)),
+        ..api::empty()
+    });
+    api.install_on(&["TEST-OLD"]);
+    let url = server.new_database();
+    let way = Proxy::to(server.port());
+    let through = url.replace(
+        &format!(":{}/", server.port()),
+        &format!(":{}/", way.port()),
+    );
+    let often = "--scrape.min-interval=100ms";
+    let flags = [
+        "--api.logs=device",
+        often,
+        &format!("--state.url={through}"),
+    ];
+    let exporter = Exporter::of(&api, &flags);
+    until(PATIENCE, "the log is read", || {
+        (!exporter.scrape().counts().is_empty()).then_some(())
+    });
+    let hosts: Vec<String> = (0..400).map(|host| format!("TEST-{host}")).collect();
+    api.install_on(&hosts.iter().map(String::as_str).collect::<Vec<_>>());
+    let slow = Wait {
+        ms: 1_000,
+        spread_ms: 0,
+    };
+    api.inject(Fault::always(Kind::Delay(slow)));
+    let value = |name| exporter.scrape_within(0.2).0.value(name, &[]);
+    until(PATIENCE, "the window is used up", || {
+        value("metaaccess_up");
+        (api.requests().total == 3).then_some(())
+    });
+    let begin = clock::now();
+    way.refuse(true);
+    way.cut();
+    until(PATIENCE, "what was answered is not saved", || {
+        (value("metaaccess_state_unsaved") == 1.0).then_some(())
+    });
+    way.refuse(false);
+    until(PATIENCE, "it is saved", || {
+        (value("metaaccess_state_unsaved") == 0.0).then_some(())
+    });
+    let took = clock::now().since(begin);
+    assert!(took < Duration::from_secs(20), "{took:?}");
+    assert_eq!(api.requests().total, 3);
 }
 
 #[test]

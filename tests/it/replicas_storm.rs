@@ -12,7 +12,7 @@ use crate::api::{self, Api};
 use crate::lives::{Dice, pause};
 use crate::postgres::{Postgres, Proxy};
 use crate::replicas::{REQUESTS, WINDOW};
-use crate::replicas_fleet::{Fleet, PATIENCE};
+use crate::replicas_fleet::{CATCHES_UP_WITHIN, Fleet, PATIENCE};
 use crate::wait::{timed, until};
 
 /// What happens is drawn from this.
@@ -24,10 +24,6 @@ const SECONDS: u64 = 45;
 /// After so many blows there is peace until all that was logged before is counted: a read that takes
 /// several windows begins again where it is broken off.
 const PEACE_EVERY: u32 = 8;
-
-/// How long it may take then. The log moves while it is read and never rests, so that much of it is read
-/// once more; and it grows with the storm.
-const CATCHES_UP_WITHIN: Duration = Duration::from_mins(2);
 
 /// How long a replica stands still: less than its lease and more.
 const STANDS: [u64; 4] = [300, 2_000, 6_500, 8_000];

@@ -7,6 +7,7 @@ use std::collections::hash_map::RandomState;
 use std::future::poll_fn;
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -32,6 +33,28 @@ pub(in crate::store) struct Connected {
     pub server: String,
 }
 
+/// Which host took writes the last time. One that is away may cost the whole time-out each time that it is
+/// tried first.
+#[derive(Debug)]
+pub(in crate::store) struct LastHost(AtomicUsize);
+
+impl Default for LastHost {
+    fn default() -> Self {
+        Self(AtomicUsize::new(usize::MAX))
+    }
+}
+
+impl LastHost {
+    fn get(&self) -> Option<usize> {
+        let number = self.0.load(Ordering::Relaxed);
+        (number != usize::MAX).then_some(number)
+    }
+
+    fn set(&self, number: usize) {
+        self.0.store(number, Ordering::Relaxed);
+    }
+}
+
 /// What the settings and the files they name come to now.
 struct Key {
     config: Config,
@@ -40,21 +63,24 @@ struct Key {
     limit: Duration,
 }
 
-/// Connects to the first host that takes writes, in turn from a random one. Each address of a host has
-/// the time-out of the settings.
-pub(in crate::store) async fn connect(database: &Database) -> Result<Connected, ConnectError> {
+/// Connects to the first host that takes writes, in turn from that which did the last time, or from a
+/// random one. Each address of a host has the time-out of the settings.
+pub(in crate::store) async fn connect(
+    database: &Database,
+    last: &LastHost,
+) -> Result<Connected, ConnectError> {
     let key = Key::now(database).await?;
     let mut worst = None;
     let hosts = &database.hosts;
-    for host in hosts
-        .iter()
-        .cycle()
-        .skip(any_of(hosts.len()))
-        .take(hosts.len())
-    {
+    let first = last.get().unwrap_or_else(|| any_of(hosts.len()));
+    let in_turn = hosts.iter().enumerate().cycle();
+    for (number, host) in in_turn.skip(first).take(hosts.len()) {
         let whom = Whom::new(host, database);
         match at_host(host, &whom, &key).await {
-            Ok(connected) => return Ok(connected),
+            Ok(connected) => {
+                last.set(number);
+                return Ok(connected);
+            }
             Err(error) => worse(&mut worst, error),
         }
     }

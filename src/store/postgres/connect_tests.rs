@@ -8,7 +8,7 @@ use rustix::net::{self, AddressFamily, SocketType};
 use tokio::time::timeout;
 use tokio_postgres::Client;
 
-use super::connect::{Connected, connect};
+use super::connect::{Connected, LastHost, connect};
 use super::connect_error::ConnectError;
 use crate::clock;
 use crate::config::{
@@ -79,13 +79,14 @@ fn closed_port() -> (OwnedFd, u16) {
 }
 
 async fn connected(database: &Database) -> Connected {
-    let connected = connect(database).await;
+    let connected = connect(database, &LastHost::default()).await;
     connected.unwrap_or_else(|error| panic!("{}", words(&error)))
 }
 
 /// Why there is no connection, which shows no secret.
 async fn refusal(database: &Database) -> ConnectError {
-    let error = connect(database).await.expect_err("no connection");
+    let connected = connect(database, &LastHost::default()).await;
+    let error = connected.expect_err("no connection");
     let words = words(&error);
     assert!(!words.contains("hunter"), "{words}");
     assert!(ConnectError::REASONS.contains(&error.reason()));
@@ -306,7 +307,7 @@ async fn hosts_are_tried_in_turn_until_one_takes_writes() {
 }
 
 #[tokio::test]
-async fn the_first_host_to_be_tried_is_a_random_one() {
+async fn the_first_host_to_be_tried_is_a_random_one_and_then_the_one_that_took_writes() {
     let Some(server) = shared_server() else {
         return;
     };
@@ -315,15 +316,22 @@ async fn the_first_host_to_be_tried_is_a_random_one() {
     let mut database = database(&[both[0].port(), both[1].port()]);
     database.name = name;
     // Whoever is cut off with the first way had taken it.
-    let mut over_first = 0;
-    for _ in 0..40 {
-        let one = connected(&database).await;
+    let over_first = async |one: Connected| {
         both[0].refuse(true);
         both[0].cut();
         both[0].refuse(false);
-        over_first += usize::from(one.client.batch_execute("SELECT 1").await.is_err());
+        usize::from(one.client.batch_execute("SELECT 1").await.is_err())
+    };
+    let mut of_all = 0;
+    for _ in 0..40 {
+        of_all += over_first(connected(&database).await).await;
     }
-    assert!((1..40).contains(&over_first), "{over_first} of 40");
+    assert!((1..40).contains(&of_all), "{of_all} of 40");
+    let (last, mut of_one) = (LastHost::default(), 0);
+    for _ in 0..10 {
+        of_one += over_first(connect(&database, &last).await.unwrap()).await;
+    }
+    assert!(of_one == 0 || of_one == 10, "{of_one} of 10 after the same");
 }
 
 #[tokio::test]

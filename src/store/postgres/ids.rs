@@ -62,7 +62,7 @@ impl Ids {
         LeaseId(hasher.finish().cast_signed())
     }
 
-    /// The epoch that follows another one: replicas that notice the same loss name the same.
+    /// The epoch that follows another one: replicas that notice a loss at the same time name the same.
     pub(super) fn next_epoch(self, epoch: &str) -> String {
         format!("{:016x}", self.hash("epoch", epoch.as_bytes()))
     }

@@ -13,7 +13,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Row, Statement};
 use tracing::debug;
 
-use super::connect::{Connected, connect};
+use super::connect::{Connected, LastHost, connect};
 use super::statements::Sql;
 use crate::clock;
 use crate::config::Database;
@@ -32,6 +32,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(super) struct Pool {
     database: Database,
+    last_host: LastHost,
     places: Semaphore,
     state: Mutex<State>,
 }
@@ -56,6 +57,7 @@ impl Pool {
     pub(super) fn new(database: Database) -> Self {
         Self {
             database,
+            last_host: LastHost::default(),
             places: Semaphore::new(CONNECTIONS),
             state: Mutex::default(),
         }
@@ -141,7 +143,7 @@ impl Pool {
         if let Some((error, _, _)) = failed.filter(|(_, _, again)| *again > now) {
             return Err(error);
         }
-        match connect(&self.database).await {
+        match connect(&self.database, &self.last_host).await {
             Ok(connected) => {
                 debug!(server = connected.server, "connected to the database");
                 self.state().failure = None;
