@@ -58,6 +58,7 @@ pub mod api;
 pub mod births;
 pub mod budget;
 pub mod catalogue;
+pub mod causes;
 pub mod check;
 pub mod classify;
 pub mod clock;

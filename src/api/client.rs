@@ -19,6 +19,7 @@ use url::{Host, Url};
 use super::failure::Failure;
 use super::token::{self, Granted, TOKEN_PATH};
 use super::v2::{self, Meaning, RateHeaders};
+use crate::causes::causes;
 use crate::clock;
 use crate::config::{CaFile, Secret};
 use crate::event::EventType;
@@ -325,10 +326,6 @@ fn is_of_tls(cause: &(dyn Error + 'static)) -> bool {
         .downcast_ref::<std::io::Error>()
         .and_then(std::io::Error::get_ref);
     cause.is::<rustls::Error>() || held.is_some_and(|held| is_of_tls(held))
-}
-
-fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |error| (**error).source())
 }
 
 /// The last cause alone: what stands above it repeats it, and may name the URL.

@@ -109,8 +109,8 @@ impl Births {
     }
 
     /// Goes on with those who came to the same account of this process until now.
-    pub fn keep_scrapers_of(&mut self, before: &Self) {
-        self.scrapers = before.scrapers.clone();
+    pub fn keep_scrapers_of(&mut self, before: Self) {
+        self.scrapers = before.scrapers;
     }
 
     /// Notes who scrapes the other processes that show the same.

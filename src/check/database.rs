@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::finding::{Finding, Name};
-use super::state::{StateReport, of_accounts};
-use crate::store::{DatabaseLook, Eyes, SharedState, StoreError};
+use super::state::{StateReport, of_accounts, what_and_mend};
+use crate::store::{DatabaseLook, Eyes, SharedState, StoreError, TRIED_AGAIN};
 
 /// What was seen of it.
 pub(super) fn judged(eyes: &Eyes, look: Result<DatabaseLook, StoreError>) -> StateReport {
@@ -34,14 +34,15 @@ pub(super) fn judged(eyes: &Eyes, look: Result<DatabaseLook, StoreError>) -> Sta
 /// That it cannot be used, why, and how to mend it.
 fn unusable(error: &StoreError) -> Finding {
     let (words, below) = error.innermost();
-    let (what, mend) = words.split_once(": ").unwrap_or((&words, "see above"));
+    let (what, mend) = what_and_mend(&words);
     let what = match below {
         // One may have a detail or a hint on a line of its own.
         Some(below) => format!("{what} ({})", below.replace('\n', " ")),
         None => what.to_owned(),
     };
     let mend = match mend {
-        "it is tried again" => "see the log of the server, and run check again",
+        // Here it is not.
+        TRIED_AGAIN => "see the log of the server, and run check again",
         mend => mend,
     };
     Finding::failed(Name::State, what, mend)

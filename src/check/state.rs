@@ -115,9 +115,14 @@ fn state(look: &Result<Option<Look>, StoreError>) -> Finding {
 }
 
 /// That it cannot be used, in words that say how to mend it.
-pub(super) fn failed(words: &str) -> Finding {
-    let (what, mend) = words.split_once(": ").unwrap_or((words, "see above"));
+fn failed(words: &str) -> Finding {
+    let (what, mend) = what_and_mend(words);
     Finding::failed(Name::State, what, mend)
+}
+
+/// The two halves of the words of an error.
+pub(super) fn what_and_mend(words: &str) -> (&str, &str) {
+    words.split_once(": ").unwrap_or((words, "see above"))
 }
 
 pub(super) fn of_accounts(accounts: usize) -> String {

@@ -445,7 +445,7 @@ impl Refresher {
     /// Goes on with those who scraped this account of this process until now, when it had other settings.
     pub fn keeps_scrapers_of(&self, before: &Self) {
         let before = before.births().clone();
-        self.births().keep_scrapers_of(&before);
+        self.births().keep_scrapers_of(before);
     }
 
     /// Tells who leads again who scrapes this replica.
@@ -459,5 +459,43 @@ impl Refresher {
         if let Some(joint) = self.joint() {
             *Self::locked(&joint.told) = Some(scrapers.to_vec());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::births::{Scraper, ScraperId};
+    use crate::event::EventType;
+    use crate::refresh::following::tests::follower;
+
+    #[test]
+    fn who_scraped_an_account_before_a_reload_is_told_after_it_until_it_is_overdue() {
+        let account = || {
+            let (account, following) = follower(&EventType::ALL);
+            account.follow(following);
+            account
+        };
+        let scraper = Scraper {
+            id: ScraperId(1),
+            connection: ScraperId(2),
+        };
+        let (before, start) = (account(), clock::now());
+        let seconds = |seconds| start.plus(Duration::from_secs(seconds));
+        for at in [0, 15, 30, 45] {
+            before.came(scraper, seconds(at));
+            before.served(scraper, &before.shown());
+        }
+        let (id, scrapers) = before.untold_scrapers(seconds(46)).unwrap();
+        assert_eq!(scrapers.len(), 1);
+        before.told(&scrapers);
+        assert_eq!(before.untold_scrapers(seconds(46)), None);
+        let after = account();
+        after.keeps_scrapers_of(&before);
+        let untold = |at| after.untold_scrapers(seconds(at));
+        assert_eq!(untold(46), Some((id, scrapers.clone())));
+        after.told(&scrapers);
+        assert_eq!(untold(46), None);
+        assert_eq!(untold(90), Some((id, Vec::new())), "it went elsewhere");
     }
 }

@@ -120,15 +120,12 @@ impl Fleet {
         let known = self.accesses.values_mut();
         known.for_each(|known| known.is_new = false);
         self.find_left_behind(&configs).await?;
-        self.part_with_all_but(&configs).await;
-        let before = self.roster.all();
-        let before: BTreeMap<&Account, &Refresher> =
-            before.iter().map(|one| (one.account(), one)).collect();
+        let gone = self.part_with_all_but(&configs).await;
         let mut failed = Ok(());
         for (config, client) in configs.iter().zip(clients) {
             let Some(client) = client else { continue };
-            let before = before.get(&config.name).copied();
-            let begun = self.begin(config.clone(), client, (before, &left)).await;
+            let before = (gone.get(&config.name), &left);
+            let begun = self.begin(config.clone(), client, before).await;
             if let Err(error) = begun {
                 failed = failed.and(Err(error));
             }
@@ -193,7 +190,11 @@ impl Fleet {
         configs.iter().map(client).collect()
     }
 
-    async fn part_with_all_but(&mut self, configs: &[AccountConfig]) {
+    /// Stops all others, and gives what they were served by.
+    async fn part_with_all_but(
+        &mut self,
+        configs: &[AccountConfig],
+    ) -> BTreeMap<Account, Refresher> {
         let by_name: BTreeMap<&Account, &AccountConfig> = configs
             .iter()
             .map(|config| (&config.name, config))
@@ -207,6 +208,7 @@ impl Fleet {
                 running.config.name.clone()
             })
             .collect();
+        let mut refreshers = BTreeMap::new();
         for name in gone {
             let Some(running) = self.running.get_mut(&name) else {
                 continue;
@@ -221,8 +223,10 @@ impl Fleet {
                 }
                 Some(_) => {}
             }
-            self.running.remove(&name);
+            let refresher = self.running.remove(&name).map(|gone| gone.refresher);
+            refreshers.extend(refresher.map(|refresher| (name, refresher)));
         }
+        refreshers
     }
 
     async fn begin(

@@ -9,6 +9,7 @@ use tracing::{error, info, warn};
 
 use super::fleet::Fleet;
 use crate::catalogue::{CONFIG_RELOADED, CONFIG_SUCCESSFUL};
+use crate::causes::chain;
 use crate::clock;
 use crate::config::{Accounts, ConfigFileError, Contents, WatchedFile};
 use crate::meters::Meters;
@@ -200,11 +201,4 @@ fn contents(read: &Result<Accounts, ConfigFileError>) -> &Contents {
         Ok(accounts) => &accounts.contents,
         Err(error) => &error.contents,
     }
-}
-
-/// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    let texts: Vec<String> = causes.map(ToString::to_string).collect();
-    texts.join(": ")
 }

@@ -10,10 +10,14 @@ use rusqlite::ffi::SQLITE_READONLY_DBMOVED;
 use tokio_postgres::error::SqlState;
 
 use super::postgres::ConnectError;
+use crate::causes::chain;
 use crate::config::Database;
 
 /// The cause of an error that several may be told of.
 pub type Cause = Arc<dyn Error + Send + Sync>;
+
+/// How to mend what passes by itself, while the exporter runs.
+pub const TRIED_AGAIN: &str = "it is tried again";
 
 /// The state could not be opened, read or saved. After a commit that failed, nothing of it is saved.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -230,15 +234,6 @@ impl StoreError {
     }
 }
 
-/// An error with its causes.
-fn chain(error: &dyn Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| (**error).source());
-    causes
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(": ")
-}
-
 /// What went wrong inside, before it is known of which file.
 #[derive(Debug)]
 pub(super) enum Fault {
@@ -368,7 +363,7 @@ fn of_postgres(database: String, error: tokio_postgres::Error) -> StoreError {
         false => "broke off what it was asked",
     };
     StoreError::Unreachable {
-        what: format!("the database {database} {words}: it is tried again"),
+        what: format!("the database {database} {words}: {TRIED_AGAIN}"),
         is_permanent: false,
         cause: Some(cause),
     }

@@ -58,7 +58,7 @@ use std::sync::mpsc::Sender;
 
 use tokio::sync::{mpsc, oneshot};
 
-pub use error::{Cause, StoreError};
+pub use error::{Cause, StoreError, TRIED_AGAIN};
 pub use look::{Kept, Look, Windows};
 pub use postgres::{
     AccountId, Beat, Committed, DatabaseLook, Eyes, LIFE, Lease, LeaseId, Loaded, News, Occasion,

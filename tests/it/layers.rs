@@ -34,6 +34,7 @@ const FLOORS: [(&str, &[&str]); 9] = [
             "api::failure",
             "sight",
             "catalogue",
+            "causes",
             "exposition",
             "hostnames",
             "classify",

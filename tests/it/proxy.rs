@@ -55,6 +55,12 @@ impl Proxy {
         self.port
     }
 
+    /// The URL of what the way leads to, by this way.
+    pub fn through(&self, url: &str) -> String {
+        let port = |port: u16| format!(":{port}/");
+        url.replace(&port(self.way.lock().to), &port(self.port))
+    }
+
     /// Resets all connections that there are. None of them passes anything any more when this returns.
     pub fn cut(&self) {
         let mut state = self.way.lock();

@@ -68,6 +68,11 @@ fn leader_for_good(replicas: &[&Exporter], sql: &dyn Fn(&str) -> String) -> usiz
     })
 }
 
+/// Whether it is known of two replicas who scrapes them.
+fn are_both_told(sql: &dyn Fn(&str) -> String) -> bool {
+    sql("SELECT count(DISTINCT replica) FROM metaaccess_scrapers") == "2"
+}
+
 /// The shortest interval is ten times this.
 const PUNCTUAL: Duration = Duration::from_millis(40);
 
@@ -121,17 +126,13 @@ fn a_replica_that_was_cut_off_for_long_says_again_who_scrapes_it() {
     let url = server.new_database();
     let ways = [(); 2].map(|()| Proxy::to(server.port()));
     let replicas = ways.each_ref().map(|way| {
-        let port = |port: u16| format!(":{port}/");
-        let through = url.replace(&port(server.port()), &port(way.port()));
         let mut flags = flags.clone();
-        flags.push(format!("--state.url={through}"));
+        flags.push(format!("--state.url={}", way.through(&url)));
         Exporter::with(&flags)
     });
     let mut scrapers = [300, 500].map(|every| Scraper::new("alike", every));
-    let are_told = |_: &[Scraper]| {
-        let told = "SELECT count(DISTINCT replica) FROM metaaccess_scrapers";
-        server.sql_at(&url, told) == "2"
-    };
+    let sql = |sql: &str| server.sql_at(&url, sql);
+    let are_told = |_: &[Scraper]| are_both_told(&sql);
     scrape_until(&replicas, &mut scrapers, "both are told", are_told);
     let value = |replica: &Exporter, metric| replica.scrape_within(0.1).0.value(metric, &[]);
     let follows = |it: &Exporter| value(it, "metaaccess_replica_leads") == 0.0;
@@ -142,8 +143,7 @@ fn a_replica_that_was_cut_off_for_long_says_again_who_scrapes_it() {
         value(&replicas[1 - cut_off], "metaaccess_replicas") == 1.0
     });
     // As whoever lives does after a while.
-    server.sql_at(
-        &url,
+    sql(
         "DELETE FROM metaaccess_scrapers WHERE replica NOT IN (SELECT id FROM metaaccess_replicas \
          WHERE until_us > EXTRACT(EPOCH FROM now()) * 1000000)",
     );
@@ -219,7 +219,7 @@ fn is_left(is_leader: bool) {
     let leader = leader_for_good(&[&replicas[0], &replicas[1]], &sql);
     let mut scrapers = [300, 500].map(|every| Scraper::new("alike", every));
     scrape_until(&replicas, &mut scrapers, "both are told", |_| {
-        sql("SELECT count(DISTINCT replica) FROM metaaccess_scrapers") == "2"
+        are_both_told(&sql)
     });
     let follows = "NOT EXISTS (SELECT 1 FROM metaaccess_leases l WHERE l.holder = r.id)";
     let name = match is_leader {
@@ -271,7 +271,7 @@ fn a_scraper_that_left_a_replica_which_was_reloaded_holds_nothing_up_for_long() 
     let leader = leader_for_good(&[&replicas[0], &replicas[1]], &sql);
     let mut scrapers = [300, 500].map(|every| Scraper::new("alike", every));
     scrape_until(&replicas, &mut scrapers, "both are told", |_| {
-        sql("SELECT count(DISTINCT replica) FROM metaaccess_scrapers") == "2"
+        are_both_told(&sql)
     });
     folder.write(&of(&["lookback: 12h"]));
     assert_eq!(reload(&replicas[1 - leader]).0, 200);

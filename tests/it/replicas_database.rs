@@ -21,9 +21,7 @@ const TIMEOUT: f64 = 3.0;
 /// A way to the server for each replica of its own.
 fn ways(server: &Postgres, url: &str) -> (Vec<Proxy>, Vec<String>) {
     let ways: Vec<Proxy> = (0..3).map(|_| Proxy::to(server.port())).collect();
-    let port = format!(":{}/", server.port());
-    let through = |way: &Proxy| url.replace(&port, &format!(":{}/", way.port()));
-    let urls = ways.iter().map(through).collect();
+    let urls = ways.iter().map(|way| way.through(url)).collect();
     (ways, urls)
 }
 
@@ -116,18 +114,10 @@ fn what_was_not_saved_when_the_window_was_used_up_is_while_it_is_waited_for() {
         ..api::empty()
     });
     api.install_on(&["TEST-OLD"]);
-    let url = server.new_database();
     let way = Proxy::to(server.port());
-    let through = url.replace(
-        &format!(":{}/", server.port()),
-        &format!(":{}/", way.port()),
-    );
+    let url = way.through(&server.new_database());
     let often = "--scrape.min-interval=100ms";
-    let flags = [
-        "--api.logs=device",
-        often,
-        &format!("--state.url={through}"),
-    ];
+    let flags = ["--api.logs=device", often, &format!("--state.url={url}")];
     let exporter = Exporter::of(&api, &flags);
     until(PATIENCE, "the log is read", || {
         (!exporter.scrape().counts().is_empty()).then_some(())

@@ -21,10 +21,6 @@ use crate::wait::{throughout, timed, until};
 /// How long replicas may take to agree: a lease is free only when its holder's life is over.
 pub const PATIENCE: Duration = Duration::from_secs(40);
 
-/// How long it may take until all is counted. A log that never rested is read deep once more, and it grows
-/// with the test.
-pub const CATCHES_UP_WITHIN: Duration = Duration::from_mins(2);
-
 /// How long a scrape waits that waits for nothing, for the exporter keeps half a second of it.
 pub const AT_ONCE: f64 = 0.1;
 
@@ -349,6 +345,12 @@ impl<'a> Fleet<'a> {
     /// Nothing may be missed, and the limit kept.
     #[track_caller]
     pub fn settle(&self) {
+        self.settle_within(PATIENCE);
+    }
+
+    /// The same, with more patience where much is to be read.
+    #[track_caller]
+    pub fn settle_within(&self, patience: Duration) {
         let living = || self.numbers().filter(|number| self.lives(*number));
         let between = self.api.settings().rate_limit.window / 3;
         let begin = clock::now();
@@ -360,11 +362,7 @@ impl<'a> Fleet<'a> {
                 break;
             }
             let waited = clock::now().since(begin);
-            assert!(
-                waited < CATCHES_UP_WITHIN,
-                "{}",
-                self.complaint(&scrapes, &truth)
-            );
+            assert!(waited < patience, "{}", self.complaint(&scrapes, &truth));
             std::thread::sleep(between);
         }
         throughout(STAYS, || {

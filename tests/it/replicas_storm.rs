@@ -12,7 +12,7 @@ use crate::api::{self, Api};
 use crate::lives::{Dice, pause};
 use crate::postgres::{Postgres, Proxy};
 use crate::replicas::{REQUESTS, WINDOW};
-use crate::replicas_fleet::{CATCHES_UP_WITHIN, Fleet, PATIENCE};
+use crate::replicas_fleet::{Fleet, PATIENCE};
 use crate::wait::{timed, until};
 
 /// What happens is drawn from this.
@@ -24,6 +24,10 @@ const SECONDS: u64 = 45;
 /// After so many blows there is peace until all that was logged before is counted: a read that takes
 /// several windows begins again where it is broken off.
 const PEACE_EVERY: u32 = 8;
+
+/// How long it may take then. The log moves while it is read and never rests, so that much of it is read
+/// once more; and it grows with the storm.
+const CATCHES_UP_WITHIN: Duration = Duration::from_mins(2);
 
 /// How long a replica stands still: less than its lease and more.
 const STANDS: [u64; 4] = [300, 2_000, 6_500, 8_000];
@@ -301,9 +305,8 @@ fn time() -> Duration {
 /// Lets it blow for so long, and then waits until all is exact.
 fn blow(api: &Api, server: &mut Postgres, time: Duration) {
     let ways: Vec<Proxy> = (0..3).map(|_| Proxy::to(server.port())).collect();
-    let port = format!(":{}/", server.port());
-    let through = |way: &Proxy| server.url().replace(&port, &format!(":{}/", way.port()));
-    let urls: Vec<String> = ways.iter().map(through).collect();
+    let url = server.url();
+    let urls: Vec<String> = ways.iter().map(|way| way.through(&url)).collect();
     // At the default interval a place is left for late lines.
     let flags = ["--api.timeout=300ms", "--api.lateness=3m"];
     let fleet = Fleet::start(api, &urls, &flags);
@@ -330,7 +333,7 @@ fn blow(api: &Api, server: &mut Postgres, time: Duration) {
     });
     api.pause();
     api.clear_faults();
-    fleet.settle();
+    fleet.settle_within(CATCHES_UP_WITHIN);
     storm.holds_the_limit();
     let Record {
         kills,

@@ -7,7 +7,6 @@ use std::collections::hash_map::RandomState;
 use std::future::poll_fn;
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -33,28 +32,6 @@ pub(in crate::store) struct Connected {
     pub server: String,
 }
 
-/// Which host took writes the last time. One that is away may cost the whole time-out each time that it is
-/// tried first.
-#[derive(Debug)]
-pub(in crate::store) struct LastHost(AtomicUsize);
-
-impl Default for LastHost {
-    fn default() -> Self {
-        Self(AtomicUsize::new(usize::MAX))
-    }
-}
-
-impl LastHost {
-    fn get(&self) -> Option<usize> {
-        let number = self.0.load(Ordering::Relaxed);
-        (number != usize::MAX).then_some(number)
-    }
-
-    fn set(&self, number: usize) {
-        self.0.store(number, Ordering::Relaxed);
-    }
-}
-
 /// What the settings and the files they name come to now.
 struct Key {
     config: Config,
@@ -63,24 +40,22 @@ struct Key {
     limit: Duration,
 }
 
-/// Connects to the first host that takes writes, in turn from that which did the last time, or from a
-/// random one. Each address of a host has the time-out of the settings.
+/// Connects to the first host that takes writes, in turn from the one of this number, which did the last
+/// time, or from a random one; and says which it is. Each address of a host has the time-out of the
+/// settings.
 pub(in crate::store) async fn connect(
     database: &Database,
-    last: &LastHost,
-) -> Result<Connected, ConnectError> {
+    first: Option<usize>,
+) -> Result<(Connected, usize), ConnectError> {
     let key = Key::now(database).await?;
     let mut worst = None;
-    let hosts = &database.hosts;
-    let first = last.get().unwrap_or_else(|| any_of(hosts.len()));
-    let in_turn = hosts.iter().enumerate().cycle();
-    for (number, host) in in_turn.skip(first).take(hosts.len()) {
+    let many = database.hosts.len();
+    let first = first.unwrap_or_else(|| any_of(many));
+    let hosts = database.hosts.iter().enumerate();
+    for (number, host) in hosts.cycle().skip(first).take(many) {
         let whom = Whom::new(host, database);
         match at_host(host, &whom, &key).await {
-            Ok(connected) => {
-                last.set(number);
-                return Ok(connected);
-            }
+            Ok(connected) => return Ok((connected, number)),
             Err(error) => worse(&mut worst, error),
         }
     }

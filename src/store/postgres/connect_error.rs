@@ -9,6 +9,7 @@ use std::time::Duration;
 use rustls::{AlertDescription, CertificateError};
 use tokio_postgres::error::{DbError, SqlState};
 
+use crate::causes::causes;
 use crate::config::{Database, DatabaseHost};
 use crate::store::error::Cause;
 
@@ -371,17 +372,15 @@ fn is_of_certificate(alert: AlertDescription) -> bool {
 
 /// The error of TLS among the causes, which errors of I/O hold without naming it as their source.
 fn of_tls<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
-    let causes = std::iter::successors(Some(error), |error| (**error).source());
     let held = |cause: &'a (dyn Error + 'static)| {
         let io = cause.downcast_ref::<io::Error>();
         let held = io.and_then(io::Error::get_ref);
         let held = held.and_then(|held| held.downcast_ref());
         cause.downcast_ref().or(held)
     };
-    causes.into_iter().find_map(held)
+    causes(error).find_map(held)
 }
 
 fn innermost<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
-    let causes = std::iter::successors(Some(error), |error| (**error).source());
-    causes.last().unwrap_or(error)
+    causes(error).last().unwrap_or(error)
 }

@@ -8,7 +8,7 @@ use rustix::net::{self, AddressFamily, SocketType};
 use tokio::time::timeout;
 use tokio_postgres::Client;
 
-use super::connect::{Connected, LastHost, connect};
+use super::connect::{Connected, connect};
 use super::connect_error::ConnectError;
 use crate::clock;
 use crate::config::{
@@ -79,14 +79,15 @@ fn closed_port() -> (OwnedFd, u16) {
 }
 
 async fn connected(database: &Database) -> Connected {
-    let connected = connect(database, &LastHost::default()).await;
-    connected.unwrap_or_else(|error| panic!("{}", words(&error)))
+    let connected = connect(database, None).await;
+    connected
+        .unwrap_or_else(|error| panic!("{}", words(&error)))
+        .0
 }
 
 /// Why there is no connection, which shows no secret.
 async fn refusal(database: &Database) -> ConnectError {
-    let connected = connect(database, &LastHost::default()).await;
-    let error = connected.expect_err("no connection");
+    let error = connect(database, None).await.expect_err("no connection");
     let words = words(&error);
     assert!(!words.contains("hunter"), "{words}");
     assert!(ConnectError::REASONS.contains(&error.reason()));
@@ -327,9 +328,11 @@ async fn the_first_host_to_be_tried_is_a_random_one_and_then_the_one_that_took_w
         of_all += over_first(connected(&database).await).await;
     }
     assert!((1..40).contains(&of_all), "{of_all} of 40");
-    let (last, mut of_one) = (LastHost::default(), 0);
+    let (mut last, mut of_one) = (None, 0);
     for _ in 0..10 {
-        of_one += over_first(connect(&database, &last).await.unwrap()).await;
+        let (one, host) = connect(&database, last).await.unwrap();
+        last = Some(host);
+        of_one += over_first(one).await;
     }
     assert!(of_one == 0 || of_one == 10, "{of_one} of 10 after the same");
 }

@@ -13,7 +13,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Row, Statement};
 use tracing::debug;
 
-use super::connect::{Connected, LastHost, connect};
+use super::connect::{Connected, connect};
 use super::statements::Sql;
 use crate::clock;
 use crate::config::Database;
@@ -32,7 +32,6 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(super) struct Pool {
     database: Database,
-    last_host: LastHost,
     places: Semaphore,
     state: Mutex<State>,
 }
@@ -42,6 +41,9 @@ struct State {
     idle: Vec<Connection>,
     /// Why none could be made, how often in a row, and when it is tried again.
     failure: Option<(StoreError, u32, Moment)>,
+    /// Which host took writes the last time. One that is away may cost the whole time-out each time that
+    /// it is tried first.
+    last_host: Option<usize>,
     /// How many were lost that had been made.
     lost: u64,
 }
@@ -57,7 +59,6 @@ impl Pool {
     pub(super) fn new(database: Database) -> Self {
         Self {
             database,
-            last_host: LastHost::default(),
             places: Semaphore::new(CONNECTIONS),
             state: Mutex::default(),
         }
@@ -139,14 +140,19 @@ impl Pool {
     /// Makes a connection, unless that failed just before.
     pub(super) async fn connect_once(&self) -> Result<Connected, StoreError> {
         let now = clock::now();
-        let failed = self.state().failure.clone();
+        let (failed, last_host) = {
+            let state = self.state();
+            (state.failure.clone(), state.last_host)
+        };
         if let Some((error, _, _)) = failed.filter(|(_, _, again)| *again > now) {
             return Err(error);
         }
-        match connect(&self.database, &self.last_host).await {
-            Ok(connected) => {
+        match connect(&self.database, last_host).await {
+            Ok((connected, host)) => {
                 debug!(server = connected.server, "connected to the database");
-                self.state().failure = None;
+                let mut state = self.state();
+                state.failure = None;
+                state.last_host = Some(host);
                 Ok(connected)
             }
             Err(error) => {

@@ -84,7 +84,7 @@ fn name(version: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::postgres::connect::{LastHost, connect};
+    use crate::store::postgres::connect::connect;
     use crate::store::postgres::connect_tests::database;
     use crate::store::real_postgres::{Proxy, shared_server};
 
@@ -95,8 +95,7 @@ mod tests {
         };
         let proxy = Proxy::to(server.port());
         let database = database(&[proxy.port()]);
-        let connected = connect(&database, &LastHost::default()).await;
-        let client = connected.unwrap().client;
+        let client = connect(&database, None).await.unwrap().0.client;
         let whom = Whom::new(&database.hosts[0], &database);
         let settings = [
             "SET lock_timeout = '7s'",
