@@ -431,6 +431,22 @@ async fn a_look_makes_nothing_and_sees_who_lives_and_what_is_kept() {
 }
 
 #[tokio::test]
+async fn a_start_does_not_wait_for_a_schema_that_is_not_there() {
+    let Some(server) = shared_server() else {
+        return;
+    };
+    let url = server.new_database();
+    let (_, name) = url.rsplit_once('/').unwrap();
+    let nowhere = format!("ALTER DATABASE {name} SET search_path = nowhere");
+    server.sql_at(&url, &nowhere);
+    let start = Shared::open(database(&url), &identity(1), 1).await;
+    let error = start.unwrap_err();
+    assert!(!error.may_pass(), "{error:?}");
+    let words = error.to_string();
+    assert!(words.contains("search_path"), "{words}");
+}
+
+#[tokio::test]
 async fn a_lease_that_was_taken_by_one_who_left_at_that_moment_is_free_again() {
     let Some(server) = shared_server() else {
         return;
